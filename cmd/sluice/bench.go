@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/cmd/sluice/config"
 	"sluice/cmd/sluice/measure"
 	"sluice/cmd/sluice/terminal"
 	"sluice/transport/client"
@@ -20,8 +22,7 @@ type benchFlags struct {
 	size       int
 	value      string
 	json, yes  bool
-	server     string
-	tokenFile  string
+	server     serverFlags
 	noProgress bool
 }
 
@@ -40,11 +41,17 @@ a stall counts for all records that it delays. Of other records it is their age:
 time in Kafka, in whole milliseconds, which the clock of their producer or broker has set.
 Compare it only where these clocks agree.
 
-Clients connect at --connect-rate before the window of --duration begins, and do not come back
-after a lost connection. They all have one token and one address: the limits of the server for
-a principal and an address (sessions_per_principal, sessions_per_address) hold for all of them
-together. The bench measures from where it runs, and itself: it prints the CPU time that it
-used, and the limit of open files that it needs for its connections.
+Clients connect at --connect-rate before the window of --duration begins. One that loses its
+connection comes back behind the last record that it had, after a random wait of up to half a
+second, which doubles with each attempt, up to 5 seconds, and as long as the server asks for. Lost
+connections are counted, with the time until the client was back: run it across a restart of
+the server to see what its clients would.
+
+--token-file may have several tokens, one a line, which are handed out to the clients in turn, and
+to the records of --rate: the limits of the server for a principal (sessions_per_principal) hold
+for each. All clients have one address, and its limit (sessions_per_address) holds for them
+together. The bench measures from where it runs, and itself: it prints the CPU time that it used,
+and the limit of open files that it needs for its connections.
 
 More than ` + fmt.Sprintf("%d clients, %d records a second or %v", measure.ModestClients, measure.ModestRate, measure.ModestDuration) + `
 need --yes, unless the server is on this machine. --rate publishes to the stream like any
@@ -55,7 +62,7 @@ subscribe; 2 for wrong usage; 3 when some could not, or records are missing, rep
 refused, or connections were lost.`,
 		Example: `  sluice bench http://127.0.0.1:8080 --stream market.ticks
   sluice bench http://127.0.0.1:8080 --stream chat.lobby --clients 500 --rate 20 --duration 30s
-  sluice bench https://sluice.example.com --token-file token.txt --stream orders --transport sse --json
+  sluice bench https://sluice.example.com --token-file tokens.txt --stream orders --transport sse --json
   sluice bench --stream iot.telemetry --rate 10 --value '{"temp_c":21.5}'`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -75,7 +82,8 @@ refused, or connections were lost.`,
 	flags.BoolVar(&chosen.json, "json", false, "print the result as one JSON object")
 	flags.BoolVar(&chosen.yes, "yes", false, "ask much of a server on another machine")
 	flags.BoolVar(&chosen.noProgress, "no-progress", false, "no line of progress")
-	addServer(cmd, &chosen.server, &chosen.tokenFile)
+	chosen.server.add(cmd)
+	flags.Lookup("token-file").Usage = "`file` of bearer tokens, one a line, which are handed out in turn; it is read again when it has changed; default is the token in the variable " + config.TokenVariable
 	completeValues(cmd, "transport", measure.Transports...)
 	streams := completeStreams(func(s client.Stream) bool { return s.Subscribe })
 	_ = cmd.RegisterFlagCompletionFunc("stream", func(cmd *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
@@ -87,7 +95,7 @@ refused, or connections were lost.`,
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
-			chosen.server = args[0]
+			chosen.server.server = args[0]
 		}
 		if err := chosen.prepare(); err != nil {
 			return err
@@ -99,14 +107,9 @@ refused, or connections were lost.`,
 
 // prepare checks the flags, and completes the configuration.
 func (f *benchFlags) prepare() error {
-	made, err := configOf(f.server, f.tokenFile)
-	if err != nil {
+	if err := f.connection(); err != nil {
 		return err
 	}
-	if _, err := client.New(made); err != nil {
-		return usage("%w", err)
-	}
-	f.URL, f.Token = made.URL, made.Token
 	switch {
 	case f.Stream == "":
 		return usage("--stream is required")
@@ -130,6 +133,28 @@ func (f *benchFlags) prepare() error {
 		return usage("%d clients need %d open files, and this process may have %d: raise the limit (ulimit -n, LimitNOFILE), or use fewer clients", f.Clients, f.Files(), most)
 	}
 	return nil
+}
+
+// connection completes the part of the configuration that says how to connect.
+func (f *benchFlags) connection() (err error) {
+	f.URL = f.server.url()
+	if _, err := client.New(client.Config{URL: f.URL}); err != nil {
+		return usage("%w", err)
+	}
+	if f.TLS, err = f.server.trust.config(); err != nil {
+		return err
+	}
+	if f.server.tokenFile != "" {
+		if f.Tokens, err = tokensOf(f.server.tokenFile); err != nil {
+			return usage("%w", err)
+		}
+		return nil
+	}
+	token, err := tokenOfVariable()
+	if token != nil {
+		f.Tokens = []func(context.Context) (string, error){token}
+	}
+	return err
 }
 
 // padded returns a value of a size in bytes; a small one is a number.
@@ -156,12 +181,19 @@ func runBench(cmd *cobra.Command, chosen benchFlags) error {
 			if p.Part < 0 {
 				return fmt.Sprintf("connected %d of %d, %d failed", p.Connected, chosen.Clients, p.Failed)
 			}
-			return fmt.Sprintf("%s, %d records", terminal.Bar(p.Part), p.Records)
+			text := fmt.Sprintf("%s, %d records", terminal.Bar(p.Part), p.Records)
+			if p.Away > 0 {
+				text += fmt.Sprintf(", %s away", terminal.Count(p.Away, "client"))
+			}
+			return text
 		})
 	}
 	report, err := measure.Run(cmd.Context(), chosen.Config)
 	line.Clear()
-	if report == nil {
+	switch {
+	case report == nil && client.Unreachable(err) != nil:
+		return err
+	case report == nil:
 		return usage("%w", err)
 	}
 	if chosen.json {

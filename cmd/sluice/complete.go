@@ -27,9 +27,14 @@ func completeStreams(may func(client.Stream) bool) cobra.CompletionFunc {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		server, _ := cmd.Flags().GetString("server")
-		tokenFile, _ := cmd.Flags().GetString("token-file")
-		c, err := connectTo(server, tokenFile)
+		var chosen serverFlags
+		for name, value := range map[string]*string{
+			"server": &chosen.server, "token-file": &chosen.tokenFile, "ca-file": &chosen.trust.caFile,
+			"cert-file": &chosen.trust.certFile, "key-file": &chosen.trust.keyFile,
+		} {
+			*value, _ = cmd.Flags().GetString(name)
+		}
+		c, err := chosen.connect()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

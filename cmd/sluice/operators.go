@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,13 +16,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/cmd/sluice/terminal"
+	"sluice/transport/client"
 )
 
 // operatorsAnswer bounds an answer of the admin listener with a list.
 const operatorsAnswer = 64 << 20
 
 func newSessions() *cobra.Command {
-	var admin, stream, principal, order, kick, drain string
+	var (
+		o                                     operating
+		stream, principal, order, kick, drain string
+	)
 	cmd := &cobra.Command{
 		Use:   "sessions",
 		Short: "Show the open sessions of a server, end one, or have it reconnect",
@@ -38,7 +44,6 @@ value changes meanwhile may be left out.`,
   sluice sessions --kick s_4XGDPMSYT3HAGKQ`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := operating{admin: admin}
 			switch {
 			case kick != "" && drain != "":
 				return usage("give only one of --kick and --drain")
@@ -60,12 +65,15 @@ value changes meanwhile may be left out.`,
 	flags.StringVar(&order, "sort", "", "the largest `value` first: started, sent_records, sent_bytes, buffered_bytes or lag_records; by id if it is not given")
 	flags.StringVar(&kick, "kick", "", "end the session with this `id`")
 	flags.StringVar(&drain, "drain", "", "have the client of the session with this `id` reconnect")
-	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	o.add(cmd)
 	return cmd
 }
 
 func newCursors() *cobra.Command {
-	var admin, stream, principal string
+	var (
+		o                 operating
+		stream, principal string
+	)
 	cmd := &cobra.Command{
 		Use:   "cursors",
 		Short: "Show the named cursors that are stored",
@@ -75,13 +83,13 @@ instance that is asked holds them.`,
 		Example: `  sluice cursors --stream orders`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return operating{admin: admin}.cursors(cmd.Context(), selected(stream, principal), terminal.Safely(cmd.OutOrStdout()))
+			return o.cursors(cmd.Context(), selected(stream, principal), terminal.Safely(cmd.OutOrStdout()))
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&stream, "stream", "", "only cursors of this stream")
 	flags.StringVar(&principal, "principal", "", "only cursors of this principal, by its key")
-	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	o.add(cmd)
 	return cmd
 }
 
@@ -97,44 +105,78 @@ func selected(stream, principal string) url.Values {
 }
 
 // operating asks an admin listener.
-type operating struct{ admin string }
+type operating struct {
+	admin string
+	trust trust
+}
+
+// add adds the flags for the admin listener.
+func (o *operating) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	o.trust.add(cmd)
+}
 
 // ask sends a request and decodes the answer, if there is to be one.
 func (o operating) ask(ctx context.Context, method, path string, query url.Values, answer any) error {
+	status, body, err := o.exchange(ctx, method, path, query, nil, operatorsAnswer)
+	switch {
+	case err != nil:
+		return err
+	case status >= http.StatusBadRequest:
+		var told struct{ Code, Detail string }
+		if json.Unmarshal(body, &told) == nil && told.Code != "" {
+			return fmt.Errorf("refused with status %d: %s: %s", status, told.Code, told.Detail)
+		}
+	case answer == nil && status == http.StatusNoContent:
+		return nil
+	case answer != nil && status == http.StatusOK && json.Unmarshal(body, answer) == nil:
+		return nil
+	}
+	return errNotAdmin(status)
+}
+
+// errNotAdmin returns the error for an answer of something else.
+func errNotAdmin(status int) error {
+	return fmt.Errorf("the answer, with status %d, is not that of Sluice's admin listener: is --admin right?", status)
+}
+
+// exchange sends a request with a body, nil for none, and returns the answer, of which it reads so many
+// bytes.
+func (o operating) exchange(ctx context.Context, method, path string, query url.Values, body []byte, most int64) (status int, answer []byte, err error) {
 	address, err := url.Parse(o.admin)
 	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
-		return usage("--admin is not an http URL")
+		return 0, nil, usage("--admin is not an http URL")
 	}
+	transport, err := o.trust.transport()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer transport.CloseIdleConnections()
 	address = address.JoinPath(path)
 	address.RawQuery = query.Encode()
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, address.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
 	if err != nil {
-		return usage("--admin is not an http URL")
+		return 0, nil, usage("--admin is not an http URL")
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	asking := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := asking.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask the admin listener: %w", err)
+		return 0, nil, fmt.Errorf("ask the admin listener: %w", cmp.Or(client.Unreachable(err), err))
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, operatorsAnswer))
+	answer, err = io.ReadAll(io.LimitReader(response.Body, most))
+	if err == nil {
+		err = client.UnreachableBy(response, answer)
+	}
 	if err != nil {
-		return fmt.Errorf("read answer of the admin listener: %w", err)
+		return 0, nil, fmt.Errorf("read answer of the admin listener: %w", err)
 	}
-	if response.StatusCode >= http.StatusBadRequest {
-		var told struct{ Code, Detail string }
-		_ = json.Unmarshal(body, &told)
-		return fmt.Errorf("refused with status %d: %s: %s", response.StatusCode, told.Code, told.Detail)
-	}
-	if answer == nil {
-		return nil
-	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		return fmt.Errorf("the answer, with status %d, is not that of Sluice's admin listener", response.StatusCode)
-	}
-	return nil
+	return response.StatusCode, answer, nil
 }
 
 func (o operating) sessions(ctx context.Context, query url.Values, out io.Writer) error {

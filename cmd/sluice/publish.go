@@ -140,13 +140,22 @@ func became(err error) string {
 	return "is not stored"
 }
 
-// again says what to do about a value that may be stored.
+// again says whether and how a value can be published again.
 func again(err error, id string) string {
-	if id == "" || !errors.Is(err, client.ErrMaybeStored) {
+	refused, ok := errors.AsType[*client.Error](err)
+	text := "; publish it again with the same --id"
+	switch {
+	case !ok:
 		return ""
+	case !errors.Is(err, client.ErrMaybeStored):
+		if text = "; it can be published again"; !refused.Retryable {
+			return ""
+		}
+	case id == "":
+		return "; published again, it can be stored twice: with --id it would be stored once"
 	}
-	if refused, ok := errors.AsType[*client.Error](err); ok && refused.RetryAfter > 0 {
-		return fmt.Sprintf("; publish it again with the same --id in %v", refused.RetryAfter.Round(time.Millisecond))
+	if refused.RetryAfter > 0 {
+		text += fmt.Sprintf(" in %v", refused.RetryAfter.Round(time.Millisecond))
 	}
-	return "; publish it again with the same --id"
+	return text
 }

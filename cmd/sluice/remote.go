@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 
@@ -35,24 +37,30 @@ func oneToken(text, place string) (string, error) {
 	return token, nil
 }
 
+// serverFlags are the values of the flags for a server.
+type serverFlags struct {
+	server, tokenFile string
+	trust             trust
+}
+
+func (f *serverFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
+	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
+	_ = cmd.MarkFlagFilename("token-file")
+	f.trust.add(cmd)
+}
+
 // remote adds the flags of a command that connects to a server. The returned
 // function makes the client once the flags are parsed.
 func remote(cmd *cobra.Command) func() (*client.Client, error) {
-	var server, tokenFile string
-	addServer(cmd, &server, &tokenFile)
-	return func() (*client.Client, error) { return connectTo(server, tokenFile) }
+	var chosen serverFlags
+	chosen.add(cmd)
+	return chosen.connect
 }
 
-// addServer adds the flags for a server and its token.
-func addServer(cmd *cobra.Command, server, tokenFile *string) {
-	cmd.Flags().StringVar(server, "server", "", "`URL` of the server; default is the variable "+config.ServerVariable+", else "+defaultServer)
-	cmd.Flags().StringVar(tokenFile, "token-file", "", "`file` that contains a bearer token, read again for each connection; default is the token in the variable "+config.TokenVariable)
-	_ = cmd.MarkFlagFilename("token-file")
-}
-
-// connectTo makes the client of a server, "" for the one of the environment.
-func connectTo(server, tokenFile string) (*client.Client, error) {
-	made, err := configOf(server, tokenFile)
+// connect makes the client of the server.
+func (f *serverFlags) connect() (*client.Client, error) {
+	made, err := f.config()
 	if err != nil {
 		return nil, err
 	}
@@ -63,29 +71,44 @@ func connectTo(server, tokenFile string) (*client.Client, error) {
 	return c, nil
 }
 
-// configOf returns how to connect to a server, "" for the one of the environment.
-func configOf(server, tokenFile string) (client.Config, error) {
-	made := client.Config{URL: server}
-	if made.URL == "" {
-		made.URL = os.Getenv(config.ServerVariable)
+// config returns how to connect to the server.
+func (f *serverFlags) config() (client.Config, error) {
+	made := client.Config{URL: f.url()}
+	transport, err := f.trust.transport()
+	if err != nil {
+		return made, err
 	}
-	if made.URL == "" {
-		made.URL = defaultServer
+	made.HTTPClient = &http.Client{Transport: transport}
+	made.Token, err = f.token()
+	return made, err
+}
+
+// url returns the URL of the server.
+func (f *serverFlags) url() string {
+	return cmp.Or(f.server, os.Getenv(config.ServerVariable), defaultServer)
+}
+
+// token returns what returns the token, nil for none.
+func (f *serverFlags) token() (func(context.Context) (string, error), error) {
+	if f.tokenFile == "" {
+		return tokenOfVariable()
 	}
-	if text := os.Getenv(config.TokenVariable); text != "" && tokenFile == "" {
-		token, err := oneToken(text, config.TokenVariable)
-		if err != nil {
-			return made, usage("%w", err)
-		}
-		made.Token = func(context.Context) (string, error) { return token, nil }
+	read := func(context.Context) (string, error) { return readToken(f.tokenFile) }
+	if _, err := read(context.Background()); err != nil {
+		return nil, usage("%w", err)
 	}
-	if tokenFile != "" {
-		made.Token = func(context.Context) (string, error) {
-			return readToken(tokenFile)
-		}
-		if _, err := made.Token(context.Background()); err != nil {
-			return made, usage("%w", err)
-		}
+	return read, nil
+}
+
+// tokenOfVariable returns what returns the token of the environment, nil for none.
+func tokenOfVariable() (func(context.Context) (string, error), error) {
+	text := os.Getenv(config.TokenVariable)
+	if text == "" {
+		return nil, nil
 	}
-	return made, nil
+	token, err := oneToken(text, config.TokenVariable)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return func(context.Context) (string, error) { return token, nil }, nil
 }

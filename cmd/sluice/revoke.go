@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -38,8 +36,9 @@ type revocation struct {
 
 func newRevoke() *cobra.Command {
 	var (
-		asked                revocation
-		admin, lasts, before string
+		asked         revocation
+		o             operating
+		lasts, before string
 	)
 	cmd := &cobra.Command{
 		Use:   "revoke",
@@ -65,7 +64,7 @@ exit code 1 if the other instances cannot be reached at present.`,
 			if err := asked.check(); err != nil {
 				return err
 			}
-			return asked.send(cmd.Context(), admin, cmd.OutOrStdout())
+			return asked.send(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -76,7 +75,7 @@ exit code 1 if the other instances cannot be reached at present.`,
 	flags.StringVar(&asked.Tenant, "tenant", "", "the credentials of a tenant, by the claim in auth/revocations/tenant_claim")
 	flags.StringVar(&lasts, "for", "", "how long the revocation is kept, such as 24h or 30d")
 	flags.StringVar(&before, "before", "", "only credentials issued before this `time`, such as 2026-11-21T09:00:00Z; default is now for a subject and a tenant, else all")
-	flags.StringVar(&admin, "admin", defaultAdmin, "`URL` of the server's admin listener")
+	o.add(cmd)
 	return cmd
 }
 
@@ -117,31 +116,14 @@ func (r *revocation) check() error {
 var errNotEverywhere = errors.New("the revocation is in force on the instance that was asked; the others get it once Redis is available again")
 
 // send asks the server, and prints what it has stored.
-func (r *revocation) send(ctx context.Context, admin string, out io.Writer) error {
-	address, err := url.Parse(admin)
-	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
-		return usage("--admin is not an http URL")
-	}
+func (r *revocation) send(ctx context.Context, o operating, out io.Writer) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address.JoinPath("revocations").String(), bytes.NewReader(body))
-	if err != nil {
-		return usage("--admin is not an http URL")
-	}
-	request.Header.Set("Content-Type", "application/json")
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
+	status, answer, err := o.exchange(ctx, http.MethodPost, "revocations", nil, body, adminAnswer)
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, adminAnswer))
-	if err != nil {
-		return fmt.Errorf("revoke: read answer: %w", err)
 	}
 	var told struct {
 		Revocation json.RawMessage `json:"revocation"`
@@ -150,15 +132,15 @@ func (r *revocation) send(ctx context.Context, admin string, out io.Writer) erro
 		Detail     string          `json:"detail"`
 	}
 	if err := json.Unmarshal(answer, &told); err != nil {
-		return fmt.Errorf("revoke: the answer, with status %d, is not that of Sluice's admin listener", response.StatusCode)
+		return fmt.Errorf("revoke: %w", errNotAdmin(status))
 	}
 	if told.Code != "" || len(told.Revocation) == 0 {
-		return fmt.Errorf("revoke: refused with status %d: %s: %s", response.StatusCode, told.Code, told.Detail)
+		return fmt.Errorf("revoke: refused with status %d: %s: %s", status, told.Code, told.Detail)
 	}
 	if _, err := fmt.Fprintf(out, "%s: %s\n", strings.ReplaceAll(told.Scope, "_", " "), told.Revocation); err != nil {
 		return err
 	}
-	if response.StatusCode == http.StatusAccepted {
+	if status == http.StatusAccepted {
 		return errNotEverywhere
 	}
 	return nil

@@ -49,9 +49,12 @@ new needs --from.
 Fields are paths as those of jq: .key, .time, .data.price, .data.items[0].id, .data["a b"],
 .headers.trace; the first dot can be left out, and - stands for one that is not there.
 
+A server whose certificate does not verify, or that is asked with http:// where it speaks TLS or with
+https:// where it speaks none, ends tail: see --ca-file.
+
 Exit codes: 0 when tail is interrupted, has printed --number records, or nobody reads its
-output any more; 1 when the server refuses or ends the subscription, or the position cannot be
-stored; 2 for wrong usage; 3 when records are missing, with --fail-on-gap.`,
+output any more; 1 when the server refuses or ends the subscription or cannot be reached at this
+URL, or the position cannot be stored; 2 for wrong usage; 3 when records are missing, with --fail-on-gap.`,
 		Example: `  sluice tail market.ticks
   sluice tail orders --from last:10 --key eu-991 --values
   sluice tail orders --from 2026-01-31T12:00:00Z --number 100

@@ -31,7 +31,9 @@ type Config struct {
 	Token func(context.Context) (string, error)
 
 	// HTTPClient makes the requests and handshakes; nil means a client without a
-	// timeout. It must not have a Timeout, which would end subscriptions.
+	// timeout. It must not have a Timeout, which would end subscriptions. Without a
+	// CheckRedirect, redirects are not followed: they would take the token to another
+	// server, and make a GET of a POST.
 	HTTPClient *http.Client
 
 	// MinBackoff and MaxBackoff bound the wait before a new connection: the n-th
@@ -70,6 +72,11 @@ func New(config Config) (*Client, error) {
 	}
 	if config.HTTPClient.Timeout != 0 {
 		return nil, errors.New("an HTTP client with a Timeout would end subscriptions: limit requests by their contexts")
+	}
+	if config.HTTPClient.CheckRedirect == nil {
+		own := *config.HTTPClient
+		own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		config.HTTPClient = &own
 	}
 	if config.MinBackoff == 0 {
 		config.MinBackoff = DefaultMinBackoff

@@ -53,7 +53,7 @@ func (d *delivery) run() (end ending, left bool) {
 				return end, left
 			}
 		case "drain":
-			defer d.move(time.Duration(m.ReconnectMS) * time.Millisecond)()
+			defer d.move(milliseconds(m.ReconnectMS))()
 		default:
 			event, err := d.event(m)
 			if err != nil {

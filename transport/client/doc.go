@@ -31,7 +31,8 @@
 // is reported by a Gap with the reason ReasonResync, and reading begins as at first.
 //
 // The loop ends with an error only if reconnecting makes no sense: after a
-// refusal (*Error), or the end of the context. A lost connection is an event,
+// refusal (*Error), where the server cannot be reached as it is addressed
+// (ErrUntrusted, ErrCertificateWanted, ErrPlain, ErrEncrypted), or the end of the context. A lost connection is an event,
 // Disconnected, not an error.
 //
 // To continue after the process has ended, store Subscription.Cursor with the
@@ -79,4 +80,5 @@
 //	backoff.go       how long to wait
 //	client.go        configuration, URLs, tokens
 //	error.go         errors
+//	reach.go         servers that cannot be reached as they are addressed
 package client

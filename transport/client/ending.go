@@ -87,7 +87,16 @@ func byAction(action string) (v verdict, ok bool) {
 
 // afterHandshake classifies a failed handshake.
 func afterHandshake(err error, res *http.Response, body []byte) ending {
-	if res == nil || res.StatusCode == http.StatusSwitchingProtocols {
+	var lasting error
+	if res == nil {
+		lasting = Unreachable(err)
+	} else {
+		lasting = UnreachableBy(res, body)
+	}
+	switch {
+	case lasting != nil:
+		return ending{verdict: stop, err: lasting}
+	case res == nil, res.StatusCode == http.StatusSwitchingProtocols:
 		return ending{verdict: resume, err: err}
 	}
 	e := httpError(res, body)

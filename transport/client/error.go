@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -114,7 +115,7 @@ type fault struct {
 func (f fault) err() *Error {
 	e := &Error{
 		Code: f.Code, Message: f.Message, Close: f.Close, Retryable: f.Retryable, Action: f.Action,
-		RetryAfter: time.Duration(f.RetryAfterMS) * time.Millisecond, Violations: f.Errors,
+		RetryAfter: milliseconds(f.RetryAfterMS), Violations: f.Errors,
 	}
 	for _, text := range []string{f.Detail, f.Title} {
 		if e.Message == "" {
@@ -122,6 +123,15 @@ func (f fault) err() *Error {
 		}
 	}
 	return e
+}
+
+// longest is the longest time that a server's word is taken for: what does not fit into a
+// time.Duration would become negative, and no wait at all.
+const longest = 366 * 24 * time.Hour
+
+// milliseconds returns a time of the server, which may have sent anything.
+func milliseconds(ms int64) time.Duration {
+	return time.Duration(min(max(ms, 0), longest.Milliseconds())) * time.Millisecond
 }
 
 // httpError returns the error for an HTTP response other than the expected one
@@ -134,7 +144,12 @@ func httpError(res *http.Response, body []byte) *Error {
 	e := f.err()
 	e.Status, e.Close = res.StatusCode, 0
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && e.RetryAfter == 0 {
-		e.RetryAfter = time.Duration(seconds) * time.Second
+		e.RetryAfter = milliseconds(int64(min(seconds, math.MaxInt32)) * 1000)
+	}
+	if e.Code == "" {
+		e.Message = foreign(res, e.Message)
+		// A portal answers like this until its user has logged in.
+		e.Retryable = res.StatusCode < http.StatusBadRequest
 	}
 	switch res.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -142,4 +157,19 @@ func httpError(res *http.Response, body []byte) *Error {
 		e.Retryable = true
 	}
 	return e
+}
+
+// foreign describes a response that is not the server's.
+func foreign(res *http.Response, message string) string {
+	text := fmt.Sprintf("HTTP status %d, which is no answer of Sluice", res.StatusCode)
+	if message != "" {
+		text += ": " + message
+	}
+	if to := redirection(res); to != nil {
+		text += ": a redirect to " + to.Redacted()
+	}
+	if res.StatusCode < http.StatusInternalServerError {
+		text += "; is the URL right?"
+	}
+	return text
 }

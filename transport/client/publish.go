@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -66,7 +68,11 @@ func (c *Client) Publish(ctx context.Context, stream string, m Message) (Stored,
 	if err := c.post(ctx, stream, body, identified(m), &answer); err != nil {
 		return Stored{}, fmt.Errorf("publish to %s: %w", stream, err)
 	}
-	return answer.stored(), nil
+	result := answer.result(identified(m))
+	if result.Err != nil {
+		return Stored{}, fmt.Errorf("publish to %s: %w", stream, result.Err)
+	}
+	return result.Stored, nil
 }
 
 // PublishBatch stores records in one request, which is not atomic: there is a
@@ -166,15 +172,26 @@ func (h Header) encode() []any {
 
 // published is the server's result for one record.
 type published struct {
-	Partition int32 `json:"partition"`
-	Offset    int64 `json:"offset"`
-	TS        int64 `json:"ts"`
-	Duplicate bool  `json:"duplicate"`
+	Partition *int32 `json:"partition"`
+	Offset    *int64 `json:"offset"`
+	TS        int64  `json:"ts"`
+	Duplicate bool   `json:"duplicate"`
 	fault
 }
 
+var errNoPlace = errors.New("the answer does not say where the record is stored: it is not of Sluice; is the URL right?")
+
+// check returns an error for a result that is neither a place nor a fault.
+func (p published) check() error {
+	if p.Code == "" && (p.Partition == nil || p.Offset == nil) {
+		return errNoPlace
+	}
+	return nil
+}
+
+// stored returns the place of a record that is stored.
 func (p published) stored() Stored {
-	s := Stored{Partition: p.Partition, Offset: p.Offset, Duplicate: p.Duplicate}
+	s := Stored{Partition: *p.Partition, Offset: *p.Offset, Duplicate: p.Duplicate}
 	if p.TS > 0 {
 		s.Time = time.UnixMilli(p.TS)
 	}
@@ -182,6 +199,9 @@ func (p published) stored() Stored {
 }
 
 func (p published) result(identified bool) Result {
+	if err := p.check(); err != nil {
+		return Result{Err: (&Error{cause: err}).of(ErrMaybeStored, identified)}
+	}
 	if p.Code == "" {
 		return Result{Stored: p.stored()}
 	}
@@ -225,6 +245,8 @@ func (c *Client) post(ctx context.Context, stream string, body []byte, identifie
 
 // exchange makes one request of post.
 func (c *Client) exchange(ctx context.Context, stream string, body []byte, identified bool, into any) error {
+	var sent sending
+	ctx = httptrace.WithClientTrace(ctx, sent.trace())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint("v1", "streams", stream, "records"), bytes.NewReader(body))
 	if err != nil {
 		return &Error{outcome: ErrNotStored, cause: err}
@@ -235,7 +257,7 @@ func (c *Client) exchange(ctx context.Context, stream string, body []byte, ident
 	}
 	res, err := c.config.HTTPClient.Do(req)
 	if err != nil {
-		return transportError(err, identified)
+		return sent.failed(err, identified)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, c.config.MessageBytes))
@@ -243,26 +265,53 @@ func (c *Client) exchange(ctx context.Context, stream string, body []byte, ident
 		return (&Error{Status: res.StatusCode, cause: err}).of(ErrMaybeStored, identified)
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusMultiStatus {
-		e := httpError(res, answer)
-		became := outcome(e.Code)
-		if e.Code == "" && res.StatusCode < http.StatusInternalServerError {
-			// The refusal came from another server, perhaps a proxy, which did
-			// not forward the request.
-			became = ErrNotStored
-		}
-		return e.of(became, identified)
+		return unstored(res, answer, identified)
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return (&Error{Status: res.StatusCode, cause: fmt.Errorf("decode answer: %w", err)}).of(ErrMaybeStored, identified)
+		return (&Error{Status: res.StatusCode, Message: foreign(res, ""), cause: fmt.Errorf("decode answer: %w", err)}).of(ErrMaybeStored, identified)
 	}
 	return nil
 }
 
-// transportError returns the error for a request without a response. If the
-// connection could not be established, the request was not sent.
-func transportError(err error, identified bool) *Error {
+// unstored returns the error for a response other than that a record is stored.
+func unstored(res *http.Response, answer []byte, identified bool) *Error {
+	if err := UnreachableBy(res, answer); err != nil {
+		// The status says nothing about the records.
+		return &Error{outcome: ErrNotStored, cause: err}
+	}
+	e := httpError(res, answer)
+	became := outcome(e.Code)
+	if e.Code == "" && res.StatusCode >= http.StatusMultipleChoices && res.StatusCode < http.StatusInternalServerError {
+		// The refusal came from another server, perhaps a proxy, which did
+		// not forward the request.
+		became = ErrNotStored
+	}
+	return e.of(became, identified)
+}
+
+// sending knows whether a request has had a connection on which it could be sent.
+type sending struct{ asked, got atomic.Bool }
+
+func (s *sending) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { s.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { s.got.Store(true) },
+	}
+}
+
+// failed returns the error for a request without a response. Without a connection, of which the
+// handshake of TLS is a part, nothing of the request was sent.
+func (s *sending) failed(err error, identified bool) *Error {
+	if lasting := Unreachable(err); lasting != nil {
+		// Neither a server without TLS nor one that is asked without it has understood the
+		// request, and one that refuses a certificate has not read it.
+		return &Error{outcome: ErrNotStored, cause: lasting}
+	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	dialled := errors.As(err, &op) && op.Op == "dial"
+	// A transport that does not report that it looks for a connection may not report that it
+	// has one, either.
+	if dialled || s.asked.Load() && !s.got.Load() {
 		return &Error{outcome: ErrNotStored, Retryable: true, cause: err}
 	}
 	return (&Error{cause: err}).of(ErrMaybeStored, identified)

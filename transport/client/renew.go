@@ -52,7 +52,7 @@ func (r *renewal) ends(ms int64) {
 	case <-r.expires:
 	default:
 	}
-	r.expires <- time.Duration(ms) * time.Millisecond
+	r.expires <- milliseconds(ms)
 }
 
 // run renews the token until the context ends. If it cannot obtain a token, it

@@ -153,7 +153,7 @@ func (s *session) hangUpWhen(ctx context.Context) (forget func()) {
 func (s *session) welcome(m *message) {
 	s.name = m.Session
 	if m.PingMS > 0 {
-		s.silence = 2*time.Duration(m.PingMS)*time.Millisecond + pingSlack
+		s.silence = 2*milliseconds(m.PingMS) + pingSlack
 	}
 }
 

@@ -44,11 +44,14 @@ func (c *Client) Streams(ctx context.Context) ([]Stream, error) {
 	}
 	res, err := c.config.HTTPClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("list streams: %w", err)
+		return nil, fmt.Errorf("list streams: %w", reached(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxStreams))
 	if err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	if err := UnreachableBy(res, body); err != nil {
 		return nil, fmt.Errorf("list streams: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
@@ -56,7 +59,7 @@ func (c *Client) Streams(ctx context.Context) ([]Stream, error) {
 	}
 	var list struct{ Streams []Stream }
 	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fmt.Errorf("list streams: %w", err)
+		return nil, fmt.Errorf("list streams: %s: %w", foreign(res, ""), err)
 	}
 	return list.Streams, nil
 }

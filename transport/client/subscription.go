@@ -121,7 +121,9 @@ func (s *Subscription) AckAt(ctx context.Context, cursor string) error {
 	s.mu.Lock()
 	session := s.session
 	s.mu.Unlock()
-	if session == nil {
+	// Without a cursor, the server has not answered yet. It would refuse the ack, which would read as
+	// a refusal of the subscription.
+	if session == nil || cursor == "" {
 		return fmt.Errorf("ack: %w", ErrDisconnected)
 	}
 	return session.send(ctx, ackMessage{Type: "ack", ID: subscriptionID, Cursor: cursor})

@@ -105,6 +105,38 @@ for event in client.subscribe("orders", notify=lambda m: errors.append(m) or len
 	}
 }
 
+// TestPythonAsksForOneTokenAtATime: a function that does not answer is not asked again until it has.
+func TestPythonAsksForOneTokenAtATime(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"partition":0,"offset":%d}`, len(bearer(r)))
+	}))
+	defer server.Close()
+	cmd, errs := python(t, "-c", `
+import sluice, sys, threading
+sluice.TOKEN = 0.01
+asked, gate = [], threading.Event()
+def token():
+    asked.append(1)
+    gate.wait()
+    return "token"
+client = sluice.Client(sys.argv[1], token=token)
+for _ in range(20):
+    try:
+        client.publish("orders", {"data": 1}, timeout=0)
+    except sluice.SluiceError:
+        pass
+print(len(asked), threading.active_count())
+sluice.TOKEN = 20
+gate.set()
+print(client.publish("orders", {"data": 1})["offset"], len(asked))
+`, server.URL)
+	out, err := cmd.Output()
+	if err != nil || string(out) != "1 2\n5 1\n" {
+		t.Errorf("%v: %s%s", err, out, errs)
+	}
+}
+
 // TestUnknownPublishIsAskedAboutToTheEnd: the answer may be there by then, however long the wait
 // that the server has asked for.
 func TestUnknownPublishIsAskedAboutToTheEnd(t *testing.T) {

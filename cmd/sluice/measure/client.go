@@ -3,132 +3,215 @@ package measure
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
+	"math/rand/v2"
 	"time"
 
-	"github.com/tidwall/gjson"
+	"sluice/transport/client"
 )
 
-// connectWithin bounds the time from the begin of a connection to the begin of its subscription.
-const connectWithin = 30 * time.Second
+const (
+	// connectWithin bounds the time from the begin of a connection to the begin of its subscription.
+	connectWithin = 30 * time.Second
+	// The n-th attempt to come back is after up to minBackoff·2ⁿ, at most maxBackoff, in addition to what
+	// the server asks for.
+	minBackoff = client.DefaultMinBackoff
+	maxBackoff = 5 * time.Second
+)
 
 // subscriber is one client.
 type subscriber struct {
 	run   *run
 	shard *shard
+	// token is the client's, nil for none.
+	token func(context.Context) (string, error)
+	// position is owned by the goroutine of the client.
+	position position
 	// got are the numbers of the records of the run that it has. Guarded by the shard's mutex.
 	got numbers
-	// begun is set once it has subscribed, left once its connection is lost. Guarded by the
-	// shard's mutex.
-	begun, left bool
+	// begun is set once it has subscribed, away while it has no connection after that, gone once it
+	// does not come back. Guarded by the shard's mutex.
+	begun, away, gone bool
 }
 
 var errNotBegun = errors.New("the connection ended before the subscription began")
 
-// subscribe connects and counts what arrives, until the context ends or the connection is lost.
+// subscribe connects and counts what arrives, and comes back when the connection is lost, until the
+// context ends or there is no sense in coming back.
 func (s *subscriber) subscribe(ctx context.Context) {
-	began := time.Now()
+	since := time.Now() // when it began to have no connection
+	for attempt := 0; ; attempt++ {
+		connected, err := s.connect(ctx, since)
+		if ctx.Err() != nil { // the run is over
+			return
+		}
+		end := endingOf(err)
+		switch {
+		case connected > 0:
+			since = time.Now()
+			s.lost(end)
+			if connected > maxBackoff {
+				attempt = 0
+			}
+		case !s.hasBegun():
+			s.run.refused(err, end)
+			return
+		default:
+			s.run.tally.fault("coming back: " + end.code)
+		}
+		if end.void {
+			s.void()
+		}
+		if end.stop {
+			s.leave()
+			return
+		}
+		wait := end.after
+		if !errors.Is(err, errMoved) { // the server has spread its clients already
+			wait += rand.N(min(maxBackoff, minBackoff<<min(attempt, 10)) + 1) //nolint:gosec // nothing secret depends on it
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+	}
+}
+
+// connect has one connection, and returns for how long it was subscribed, and why it ended. since is
+// since when the client has no connection.
+func (s *subscriber) connect(ctx context.Context, since time.Time) (connected time.Duration, err error) {
 	// The connection is cut off if the subscription does not begin in time.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(connectWithin, func() { cancel(context.DeadlineExceeded) })
 	defer late.Stop()
+	var began time.Time
 	read := s.run.config.reader()
-	active := false
-	err := read(ctx, s.run, func(message []byte) error {
+	err = read(ctx, s, func(message []byte) error {
 		now := time.Now()
 		switch k, code := kindOf(message); k {
 		case event:
 			s.event(message, now)
 		case gap:
-			s.gap()
+			s.gap(message)
 		case begun:
-			if !active {
-				active = true
+			s.position.at(cursorOf(message))
+			if began.IsZero() {
+				began = now
 				late.Stop()
-				s.shard.mu.Lock()
-				s.begun = true
-				s.shard.mu.Unlock()
-				s.run.tally.connected(now.Sub(began))
+				s.begin(now.Sub(since))
 			}
 		case fault:
-			return errors.New(code)
+			s.position.at(cursorOf(message))
+			return endedBy(message, code)
+		case drain:
+			move := time.AfterFunc(reconnectIn(message), func() { cancel(errMoved) })
+			context.AfterFunc(ctx, func() { move.Stop() })
+		case welcome:
+			s.run.silence.Store(int64(silenceOf(message)))
+		default:
+			s.position.at(cursorOf(message))
 		}
 		return nil
 	})
-	switch {
-	case active && ctx.Err() != nil: // the run is over
-	case active:
-		s.shard.mu.Lock()
-		s.left = true
-		s.shard.lost++
-		s.shard.mu.Unlock()
-		s.run.tally.fault("lost: " + reason(err))
-	case err == nil:
-		s.run.tally.refused(reason(errNotBegun))
-	case context.Cause(ctx) == nil || errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		s.run.tally.refused(reason(err))
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
 	}
+	if began.IsZero() {
+		if err == nil {
+			err = errNotBegun
+		}
+		return 0, err
+	}
+	return max(time.Since(began), 1), err
 }
 
 // reader returns how clients read: until an error, or that of take.
-func (c *Config) reader() func(ctx context.Context, r *run, take func([]byte) error) error {
+func (c *Config) reader() func(ctx context.Context, s *subscriber, take func([]byte) error) error {
 	if c.Transport == SSE {
 		return readSSE
 	}
 	return readWebSocket
 }
 
-// reason shortens an error, so that equal faults of different clients count as one.
-func reason(err error) string {
-	if err == nil {
-		return "end of stream"
+// begin notes that the client has subscribed, at first or again.
+func (s *subscriber) begin(took time.Duration) {
+	s.shard.mu.Lock()
+	again := s.begun
+	s.begun, s.away = true, false
+	s.shard.mu.Unlock()
+	if again {
+		s.run.tally.cameBack(took)
+	} else {
+		s.run.tally.connected(took)
 	}
-	// Addresses of sockets differ: what follows them is what happened.
-	text := err.Error()
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		text = wrapped.Err.Error()
-	}
-	if i := strings.LastIndex(text, "->"); i >= 0 {
-		if _, after, ok := strings.Cut(text[i:], ": "); ok {
-			text = after
-		}
-	}
-	return text
+}
+
+func (s *subscriber) hasBegun() bool {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	return s.begun
+}
+
+// lost notes that the connection is lost.
+func (s *subscriber) lost(end *ended) {
+	s.shard.mu.Lock()
+	s.away = true
+	s.shard.lost++
+	s.shard.mu.Unlock()
+	s.run.tally.fault("lost: " + end.code)
+}
+
+// void forgets a position that the server does not know any more, which is a gap.
+func (s *subscriber) void() {
+	s.position = position{several: s.position.several}
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	s.shard.gaps++
+}
+
+// leave notes that the client does not come back.
+func (s *subscriber) leave() {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	s.gone = true
 }
 
 // event counts a record.
 func (s *subscriber) event(message []byte, now time.Time) {
 	number, due, own := findStamp(message, s.run.stamp)
 	open := s.run.open.Load()
+	news := s.position.event(message)
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
 	if own {
-		if !s.got.add(number) {
-			s.shard.repeated++
-			return
-		}
+		news = s.got.add(number)
+	}
+	switch {
+	case !news:
+		s.shard.repeated++
+	case own:
 		s.shard.records++
 		record(s.shard.own, time.Duration(now.UnixNano()-due))
-		return
-	}
-	if !open {
-		return
-	}
-	s.shard.records++
-	if ms, ok := findTime(message); ok {
-		took := time.Duration(now.UnixMilli()-ms) * time.Millisecond
-		if took < 0 {
-			s.shard.ahead++
-		}
-		record(s.shard.others, took)
+	case open:
+		s.shard.records++
+		s.age(message, now)
 	}
 }
 
-func (s *subscriber) gap() {
+// age counts how old a record of others is.
+func (s *subscriber) age(message []byte, now time.Time) {
+	ms, ok := findTime(message)
+	if !ok {
+		return
+	}
+	took := time.Duration(now.UnixMilli()-ms) * time.Millisecond
+	if took < 0 {
+		s.shard.ahead++
+	}
+	record(s.shard.others, took)
+}
+
+func (s *subscriber) gap(message []byte) {
+	s.position.gap(gapOf(message))
 	s.shard.mu.Lock()
 	defer s.shard.mu.Unlock()
 	if s.run.open.Load() {
@@ -136,10 +219,14 @@ func (s *subscriber) gap() {
 	}
 }
 
-// refusal returns the error of a response that refuses a connection.
-func refusal(status int, body []byte) error {
-	if code := gjson.GetBytes(body, "code").Str; code != "" {
-		return errors.New(code)
+// pause waits for a time, and reports false if the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return fmt.Errorf("%d %s", status, http.StatusText(status))
 }

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -39,8 +40,11 @@ const (
 type Config struct {
 	// URL is the server's.
 	URL string
-	// Token returns the bearer token for each connection and request; nil for none.
-	Token  func(context.Context) (string, error)
+	// Tokens return bearer tokens, for each connection and request. They are handed out to the clients
+	// in turn, and to the records that are published; without any, all are anonymous.
+	Tokens []func(context.Context) (string, error)
+	// TLS says how servers are verified; nil for the defaults.
+	TLS    *tls.Config
 	Stream string
 	// Transport is one of Transports.
 	Transport string
@@ -62,9 +66,19 @@ type Config struct {
 // Progress is how far a run is.
 type Progress struct {
 	Connected, Failed int
+	// Away are those that have lost their connection, and are not back.
+	Away int
 	// Part of the window that is over, negative before it.
 	Part    float64
 	Records int64
+}
+
+// token returns the n-th of the tokens that are handed out in turn, nil for none.
+func (c *Config) token(n int64) func(context.Context) (string, error) {
+	if len(c.Tokens) == 0 {
+		return nil
+	}
+	return c.Tokens[n%int64(len(c.Tokens))]
 }
 
 // Check returns what is wrong with the configuration.

@@ -8,7 +8,10 @@
 // Kafka, which another clock may have set, in milliseconds. After the window, records that were
 // published in it are waited for, for Config.Patience.
 //
-// A client that loses its connection does not come back: it is counted.
+// A client that loses its connection comes back as a client does: after a wait with full jitter, or when
+// the server says, and behind the last record that it had. The time from the loss to the next subscription
+// is measured. What the server delivers again is repeated, and what it does not deliver is missing. A client
+// that the server refuses for good stays away.
 //
 // # Goroutines
 //
@@ -20,6 +23,8 @@
 //	run.go        Run: connecting, the window, the end
 //	config.go     Config, and what it may be
 //	client.go     one client; websocket.go and sse.go how it reads
+//	ending.go     why a connection has ended, and whether to come back
+//	position.go   where a client goes on
 //	event.go      what arrives
 //	publisher.go  records at a rate
 //	tally.go      what is counted, in shards

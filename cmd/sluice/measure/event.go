@@ -3,6 +3,7 @@ package measure
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -71,6 +72,8 @@ const (
 	gap
 	begun // the subscription has begun
 	fault
+	drain // the client is asked to reconnect
+	welcome
 )
 
 // kindOf returns what a message is, and the code of a fault.
@@ -85,6 +88,10 @@ func kindOf(message []byte) (k kind, code string) {
 		return gap, ""
 	case "subscribed", "ready":
 		return begun, ""
+	case "drain":
+		return drain, ""
+	case "welcome":
+		return welcome, ""
 	case "error", "closing", "unsubscribed":
 		for _, name := range []string{"code", "reason"} {
 			if code = gjson.GetBytes(message, name).Str; code != "" {
@@ -94,4 +101,41 @@ func kindOf(message []byte) (k kind, code string) {
 		return fault, "error"
 	}
 	return other, ""
+}
+
+// gapMessage is a gap.
+type gapMessage struct {
+	Stream, Reason      string
+	Partition, From, To int64
+}
+
+func gapOf(message []byte) gapMessage {
+	all := gjson.GetManyBytes(message, "stream", "reason", "partition", "from", "to")
+	return gapMessage{Stream: all[0].Str, Reason: all[1].Str, Partition: all[2].Int(), From: all[3].Int(), To: all[4].Int()}
+}
+
+// cursorOf returns the cursor of a message, "" for none.
+func cursorOf(message []byte) string {
+	if cursor := gjson.GetBytes(message, "cursor").Str; cursor != "" {
+		return cursor
+	}
+	return gjson.GetBytes(message, "cursors."+subscriptionID).Str
+}
+
+// reconnectIn returns when the server wants the client to reconnect.
+func reconnectIn(message []byte) time.Duration {
+	return time.Duration(gjson.GetBytes(message, "reconnect_ms").Int()) * time.Millisecond
+}
+
+const (
+	// silence is after how long without a byte the server counts as gone, longer than between two of its
+	// heartbeats; pingSlack is added to two of its pings.
+	silence   = time.Minute
+	pingSlack = 10 * time.Second
+)
+
+// silenceOf returns how long a server may be silent, by its welcome.
+func silenceOf(message []byte) time.Duration {
+	ping := time.Duration(gjson.GetBytes(message, "ping_ms").Int()) * time.Millisecond
+	return max(silence, 2*ping+pingSlack)
 }

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -21,9 +22,10 @@ const (
 // publisher publishes records at a rate: each is due at a time of its own, whatever has become of
 // those before.
 type publisher struct {
-	client *client.Client
-	config *Config
-	run    string
+	clients   []*client.Client // one for each token
+	config    *Config
+	run       string
+	transport *http.Transport
 
 	mu      sync.Mutex // guards what follows
 	due     int64
@@ -38,6 +40,7 @@ type publisher struct {
 // answered.
 func (p *publisher) publish(ctx context.Context, begin, end time.Time) {
 	var all sync.WaitGroup
+	defer p.transport.CloseIdleConnections()
 	defer all.Wait()
 	free := make(chan struct{}, publishAtOnce)
 	timer := time.NewTimer(0)
@@ -69,7 +72,7 @@ func (p *publisher) publish(ctx context.Context, begin, end time.Time) {
 func (p *publisher) one(ctx context.Context, number int64, due time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, publishWithin)
 	defer cancel()
-	_, err := p.client.Publish(ctx, p.config.Stream, client.Message{
+	_, err := p.clients[number%int64(len(p.clients))].Publish(ctx, p.config.Stream, client.Message{
 		Data:    p.config.Value,
 		Headers: []client.Header{{Name: headerName, Value: []byte(stampText(p.run, number, due.UnixNano()))}},
 	})

@@ -39,14 +39,17 @@ type Report struct {
 	Ahead     int64 `json:"records_ahead"`
 	// Published is what the run has published, nil for nothing.
 	Published *Published `json:"published,omitempty"`
-	// Missing are records of the run that clients have not received, summed over the clients that
-	// kept their connections, Repeated those that they have received again.
+	// Missing are records of the run that clients have not received, summed over the clients that had
+	// subscribed, Repeated are records that they have received again.
 	Missing  int64 `json:"missing"`
 	Repeated int64 `json:"repeated"`
 	Gaps     int64 `json:"gaps"`
-	// Lost are the clients that have lost their connections.
-	Lost   int            `json:"lost_connections"`
-	Errors map[string]int `json:"errors,omitempty"`
+	// Lost are the connections that clients have lost, CameBack is for how long they were without one, and
+	// Away are the clients that were not back at the end.
+	Lost     int            `json:"lost_connections"`
+	CameBack Times          `json:"came_back_ms"`
+	Away     int            `json:"away"`
+	Errors   map[string]int `json:"errors,omitempty"`
 	// CPUSeconds is the CPU time of this process in the window, of Cores that it may use.
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Cores      int     `json:"cores"`
@@ -97,7 +100,9 @@ func (r *run) report(p *publisher, clients []subscriber, connecting, took, used 
 		CPUSeconds: used.Seconds(), Cores: runtime.GOMAXPROCS(0),
 	}
 	out.OpenFiles, _ = OpenFiles()
+	out.Away, _ = away(clients)
 	r.tally.mu.Lock()
+	out.CameBack = timesOf(r.tally.back)
 	out.Connected, out.Connect, out.Errors = r.tally.begun, timesOf(r.tally.connect), maps.Clone(r.tally.errors)
 	r.tally.mu.Unlock()
 	if r.config.Rate > 0 {
@@ -135,6 +140,9 @@ func (r *Report) Print(out io.Writer) error {
 		row("", "%s", p.Took)
 	}
 	row("missing", "%d missing, %d repeated, %s, %s", r.Missing, r.Repeated, terminal.Count(r.Gaps, "gap"), terminal.Count(r.Lost, "lost connection"))
+	if r.Lost > 0 {
+		row("back", "%s, after %s; %s away", terminal.Count(r.CameBack.Count, "time"), r.CameBack, terminal.Count(r.Away, "client"))
+	}
 	for _, reason := range slices.Sorted(maps.Keys(r.Errors)) {
 		row("error", "%d times %s", r.Errors[reason], reason)
 	}

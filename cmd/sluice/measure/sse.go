@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 )
 
 // refusalBytes bounds the body of a refusal.
@@ -15,32 +17,56 @@ const refusalBytes = 4 << 10
 
 var (
 	dataField = []byte("data: ")
+	idField   = []byte("id: ")
 	errLong   = fmt.Errorf("a line is longer than %d bytes", messageBytes)
 )
 
+// heartbeat is how often the server is to say something.
+const heartbeat = "15s"
+
+// address returns where a client subscribes: a pattern stands for several streams.
+func (s *subscriber) address() string {
+	parameters, base := url.Values{"heartbeat": {heartbeat}}, s.run.base
+	at := base.JoinPath("v1", "streams", s.run.config.Stream, "events")
+	if s.position.several {
+		at = base.JoinPath("v1", "events")
+		parameters.Set("stream", s.run.config.Stream)
+	}
+	for name, value := range s.request(map[string]string{}) {
+		parameters.Set(name, value)
+	}
+	at.RawQuery = parameters.Encode()
+	return at.String()
+}
+
 // readSSE subscribes with server-sent events.
-func readSSE(ctx context.Context, r *run, take func([]byte) error) error {
-	where := r.base.JoinPath("v1", "streams", r.config.Stream, "events")
-	where.RawQuery = "from=latest"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), http.NoBody)
+func readSSE(ctx context.Context, s *subscriber, take func([]byte) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address(), http.NoBody)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Accept", "text/event-stream")
-	if err := r.authorize(ctx, request.Header); err != nil {
+	if err := s.authorize(ctx, request.Header); err != nil {
 		return err
 	}
-	response, err := r.http.Do(request)
+	response, err := s.run.http.Do(request)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		body, _ := io.ReadAll(io.LimitReader(response.Body, refusalBytes))
-		return refusal(response.StatusCode, body)
+		return refusal(response, body)
 	}
-	lines := bufio.NewReaderSize(response.Body, 16<<10)
+	return readEvents(response.Body, take, s.position.at)
+}
+
+// readEvents calls take with the data of each event, which is one line, and at with the id of each that has
+// one, after that.
+func readEvents(body io.Reader, take func([]byte) error, at func(string)) error {
+	lines := bufio.NewReaderSize(body, 16<<10)
 	var long []byte
+	id := ""
 	for {
 		line, err := lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -53,10 +79,16 @@ func readSSE(ctx context.Context, r *run, take func([]byte) error) error {
 			long = append(long, line...)
 			line = long
 		}
+		line = bytes.TrimRight(line, "\r\n")
 		if data, ok := bytes.CutPrefix(line, dataField); ok {
-			if err := take(bytes.TrimRight(data, "\r\n")); err != nil {
+			if err := take(data); err != nil {
 				return err
 			}
+		} else if text, ok := bytes.CutPrefix(line, idField); ok {
+			id = string(text)
+		} else if len(line) == 0 && err == nil {
+			at(id)
+			id = ""
 		}
 		long = long[:0]
 		if err != nil {

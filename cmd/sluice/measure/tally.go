@@ -42,13 +42,14 @@ type tally struct {
 
 	mu      sync.Mutex // guards what follows
 	connect *hdr.Histogram
+	back    *hdr.Histogram // times without a connection
 	begun   int
 	failed  int
 	errors  map[string]int
 }
 
 func newTally() *tally {
-	t := &tally{connect: newHistogram(), errors: map[string]int{}}
+	t := &tally{connect: newHistogram(), back: newHistogram(), errors: map[string]int{}}
 	for i := range t.shards {
 		t.shards[i].own, t.shards[i].others = newHistogram(), newHistogram()
 	}
@@ -61,6 +62,13 @@ func (t *tally) connected(took time.Duration) {
 	defer t.mu.Unlock()
 	t.begun++
 	record(t.connect, took)
+}
+
+// cameBack counts a client that has subscribed again, after a time without a connection.
+func (t *tally) cameBack(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	record(t.back, took)
 }
 
 // refused counts a client that could not subscribe.

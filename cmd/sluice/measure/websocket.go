@@ -14,12 +14,16 @@ import (
 // messageBytes bounds a message.
 const messageBytes = 8 << 20
 
+// subscriptionID is the id of the subscription in its session.
+const subscriptionID = "0"
+
 // readWebSocket subscribes over WebSocket.
-func readWebSocket(ctx context.Context, r *run, take func([]byte) error) error {
+func readWebSocket(ctx context.Context, s *subscriber, take func([]byte) error) error {
 	header := http.Header{}
-	if err := r.authorize(ctx, header); err != nil {
+	if err := s.authorize(ctx, header); err != nil {
 		return err
 	}
+	r := s.run
 	//nolint:bodyclose // the library closes it, or replaces it on an error
 	conn, res, err := websocket.Dial(ctx, r.base.JoinPath("v1", "ws").String(), &websocket.DialOptions{
 		HTTPClient: r.http, HTTPHeader: header, Subprotocols: []string{"sluice.v1.json"},
@@ -27,13 +31,13 @@ func readWebSocket(ctx context.Context, r *run, take func([]byte) error) error {
 	if err != nil {
 		if res != nil && res.StatusCode != http.StatusSwitchingProtocols {
 			body, _ := io.ReadAll(res.Body)
-			return refusal(res.StatusCode, body)
+			return refusal(res, body)
 		}
 		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(messageBytes)
-	request, err := json.Marshal(map[string]string{"type": "subscribe", "id": "0", "stream": r.config.Stream, "from": "latest"})
+	request, err := json.Marshal(s.request(map[string]string{"type": "subscribe", "id": subscriptionID, "stream": r.config.Stream}))
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}

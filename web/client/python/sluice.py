@@ -35,16 +35,21 @@ ANSWER = 40  # seconds in which a publish is answered, longer than the server's 
 MOST_CURSOR = 4096  # the server's default for the length of a cursor
 EARLY = 0.8  # of a token's time have passed when the next is asked for
 RENEWALS = 2  # tokens in a row that may be refused
+TOKEN = 30  # seconds in which a function returns a token
+MOST_ANSWER = 16 << 20  # bytes of an answer, and of a message
+MOST_WAIT = 86400000  # milliseconds for which a server can have the client wait
 CREDENTIALS = ("token_expired", "revoked", "unauthenticated")
 
 
 class SluiceError(Exception):
-    """A fault: `code`, `retryable`, `action`, `retry_after_ms`, and `fault`, all of its fields."""
+    """A fault: `code`, `retryable`, `action`, `retry_after_ms`, `status`, and `fault`, all of its fields."""
 
     def __init__(self, fault, skip=False, quiet=False):
         super().__init__(fault.get("message") or fault.get("detail") or fault["code"])
         self.fault, self.code, self.skip, self.quiet = fault, fault["code"], skip, quiet
-        self.retry_after_ms = fault.get("retry_after_ms") or 0
+        self.status = fault.get("status")
+        after = fault.get("retry_after_ms")
+        self.retry_after_ms = min(max(after, 0), MOST_WAIT) if isinstance(after, (int, float)) else 0
         self.action = fault.get("action") or ("resume" if fault.get("retryable") else "stop")
         self.retryable = fault.get("retryable", self.action == "resume")
 
@@ -59,8 +64,10 @@ def _problem(status, text):
     try:
         fault = json.loads(text)
         return SluiceError({"status": status, **fault, "code": fault["code"]})
-    except (ValueError, KeyError, TypeError):
-        return _lost("status %d" % status, "stop" if 400 <= status <= 404 else "resume", skip=True)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        fault = _lost("status %d" % status, "stop" if 400 <= status <= 404 else "resume", skip=True)
+        fault.status = status
+        return fault
 
 
 def _closed(code):
@@ -72,6 +79,28 @@ def _closed(code):
     elif 4300 <= code < 4400:
         action = "resync"
     return _lost("closed %d" % code, action)
+
+
+# What reading an answer that is not the server's can raise.
+_GARBAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
+def _read(answer):
+    """Reads an answer, which must not be endless, nor come a byte at a time for ever."""
+    end, parts, size = time.monotonic() + ANSWER, [], 0
+    while True:
+        part = answer.read1(1 << 16)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > MOST_ANSWER or time.monotonic() > end:
+            raise ValueError("the answer does not end")
+
+
+def _stored(result):
+    """Says whether a result is a place. What answers without one is not the server."""
+    return isinstance(result.get("partition"), int) and isinstance(result.get("offset"), int)
 
 
 class _Backoff:
@@ -102,6 +131,7 @@ class Client:
         self.context, self.backoff = context, backoff
         self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))
         self._bearer, self._plain, self._sessions = None, set(), []
+        self._answer = None  # where the function for tokens that is running answers
         self._asking, self._ids = threading.Lock(), itertools.count(1)
 
     def _renew(self):
@@ -112,23 +142,29 @@ class Client:
             return self.token
         with self._asking:
             if self._bearer is None:
-                box = queue.SimpleQueue()  # a function that never answers must not stop the client
-
-                def ask():
-                    try:
-                        box.put((self.token(), None))
-                    except Exception as error:
-                        box.put((None, error))
-
-                threading.Thread(target=ask, daemon=True).start()
-                try:
-                    token, error = box.get(timeout=30)
-                except queue.Empty:
-                    token, error = None, TimeoutError("the function for tokens has not answered")
-                if error:
-                    raise _lost("no token: %s" % type(error).__name__) from error
-                self._bearer = token
+                self._bearer = self._ask()
             return self._bearer
+
+    def _ask(self):
+        """Asks the function for a token. One that never answers stops nothing, and is not asked twice at a time."""
+        if not self._answer:
+            box = self._answer = queue.SimpleQueue()
+
+            def ask():
+                try:
+                    box.put((self.token(), None))
+                except Exception as error:
+                    box.put((None, error))
+
+            threading.Thread(target=ask, daemon=True).start()
+        try:
+            token, error = self._answer.get(timeout=TOKEN)
+        except queue.Empty:
+            raise _lost("no token: the function for tokens has not answered") from None
+        self._answer = None
+        if error:
+            raise _lost("no token: %s" % type(error).__name__) from error
+        return token
 
     def _open(self, method, path, body=None, timeout=ANSWER):
         token = self._credential()
@@ -140,7 +176,11 @@ class Client:
             return self._opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as refused:
             with refused:
-                raise _problem(refused.code, refused.read()) from None
+                try:
+                    text = _read(refused)
+                except (OSError, ValueError, http.client.HTTPException):
+                    text = b""  # its status says enough
+                raise _problem(refused.code, text) from None
         except (OSError, http.client.HTTPException) as error:
             raise _lost(error, skip=True) from error
 
@@ -149,9 +189,9 @@ class Client:
         for again in (True, False):
             try:
                 with self._open("POST", _path(stream) + "records", body.encode()) as answer:
-                    result = json.loads(answer.read())
-                if not {"partition", "results", "code"} & set(result):
-                    raise ValueError("no answer of Sluice")
+                    result = json.loads(_read(answer))
+                if not (_stored(result) or "code" in result or isinstance(result.get("results"), list)):
+                    raise ValueError("no answer of Sluice: is the URL right?")
                 return result
             except SluiceError as fault:
                 if fault.code not in CREDENTIALS or not callable(self.token):
@@ -159,7 +199,7 @@ class Client:
                 self._renew()
                 if not again:
                     raise
-            except (OSError, ValueError, TypeError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, *_GARBAGE) as error:
                 raise _lost(error) from error  # of a portal or a proxy, perhaps
 
     def _send(self, stream, body):
@@ -255,14 +295,21 @@ class Spool:
             self._db.execute(statement)
         self.count, self.bytes = self._db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM records").fetchone()
         self._changed, self._stop = threading.Condition(), False
+        self._done = {}  # records, by number, that are dealt with and could not be removed: they are not sent again
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def put(self, stream, record):
-        """Stores a record on disk, and returns its message id. Raises BufferError if there is no room."""
-        record = _record(record)
+        """Stores a record on disk, and returns its message id.
+
+        Raises BufferError if there is no room, sqlite3.Error if the disk does not take it, and
+        ValueError after close: the record is not stored then.
+        """
+        record = _record({k: v for k, v in record.items() if k != "message_id" or v})
         body = json.dumps(record)  # in ASCII, so that its length is that in bytes
         with self._changed:
+            if self._stop:
+                raise ValueError("the spool is closed")
             if self.count >= self.most or self.bytes + len(body) > self.most_bytes:
                 raise BufferError("the spool is full: %d records in %d bytes" % (self.count, self.bytes))
             self._db.execute("INSERT INTO records (stream, key, body) VALUES (?, ?, ?)", (stream, record.get("key"), body))
@@ -272,9 +319,10 @@ class Spool:
         return record["message_id"]
 
     def flush(self, timeout=None):
-        """Waits until all records are stored or refused, and says whether they are."""
+        """Waits until all records are stored or refused, or the spool is closed, and says whether they are."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self.count, timeout)
+            self._changed.wait_for(lambda: not self.count or self._stop, timeout)
+            return not self.count
 
     def close(self):
         """Ends the thread, once it has the answer that it waits for. What is not stored stays on disk."""
@@ -291,7 +339,7 @@ class Spool:
             " (SELECT 1 FROM records AS o WHERE o.stream = r.stream AND o.key = r.key AND o.n < r.n) ORDER BY n")
         heads, size = [], 0
         for row in rows:
-            if row[0] in waiting or (heads and row[1] != heads[0][1]):
+            if row[0] in waiting or row[0] in self._done or (heads and row[1] != heads[0][1]):
                 continue
             size += len(row[3])
             if heads and size > 60000:  # of limits/message_bytes
@@ -311,12 +359,15 @@ class Spool:
                 delay = backoff.delay()
             with self._changed:
                 self._changed.wait_for(lambda: self._stop, delay)
-        self._db.close()
+        with self._changed:
+            self._db.close()
 
     def _step(self, backoff, waiting, alone):
         """Sends what can be sent, and returns how long to wait after that."""
         now = time.monotonic()
         with self._changed:
+            for n, size in list(self._done.items()):
+                self._remove(n, size)
             for n in [n for n, at in waiting.items() if at <= now]:
                 del waiting[n]
             heads = self._heads(waiting, self.batch)
@@ -337,9 +388,16 @@ class Spool:
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(heads):
                 raise _lost("the answer has other records")
+            if not all(isinstance(r, dict) and ("code" in r or _stored(r)) for r in results):
+                raise _lost("the answer does not say what has become of the records")
         except SluiceError as error:
             kept = error.retryable or error.code in CREDENTIALS or error.code == "connection_lost"
-            if kept:
+            large = error.code == "connection_lost" and error.status == 413  # for a proxy, which knows no codes
+            if large and len(heads) == 1:  # it is kept, and the others go on
+                _tell(self.on_error, error)
+                waiting[heads[0][0]] = time.monotonic() + backoff.delay()
+                return 0
+            if kept and not large:
                 _tell(self.on_error, error)
                 return backoff.delay(error.retry_after_ms)
             if len(heads) > 1:  # one of them is at fault: each is sent by itself
@@ -352,18 +410,25 @@ class Spool:
             if code and (result.get("retryable") or code == "publish_unknown"):
                 # Later, and before any other of its key.
                 _tell(self.on_error, SluiceError(result))
-                waiting[n] = time.monotonic() + backoff.delay(result.get("retry_after_ms") or 0)
+                waiting[n] = time.monotonic() + backoff.delay(SluiceError(result).retry_after_ms)
                 continue
             if code:
                 _tell(self.on_refused, stream, json.loads(body), SluiceError(result))
             else:
                 _tell(self.on_stored, stream, json.loads(body), result)
-            with self._changed:
-                self._db.execute("DELETE FROM records WHERE n = ?", (n,))
-                self.count -= 1
-                self.bytes -= len(body)
-                self._changed.notify_all()
+            self._done[n] = len(body)
+        with self._changed:
+            for n, size in list(self._done.items()):
+                self._remove(n, size)
         return 0
+
+    def _remove(self, n, size):
+        """Forgets a record that is stored or refused."""
+        self._db.execute("DELETE FROM records WHERE n = ?", (n,))
+        del self._done[n]
+        self.count -= 1
+        self.bytes -= size
+        self._changed.notify_all()
 
 
 def _tell(function, *what):
@@ -452,8 +517,10 @@ class _Session:
 
     def end(self):
         self.over = True
-        if self in self.client._sessions:
+        try:
             self.client._sessions.remove(self)
+        except ValueError:
+            pass  # it has not begun, or another thread was faster
         for box in list(self.calls.values()):
             box.put(None)
         self.ws.close()
@@ -477,6 +544,8 @@ class Subscription:
         self._backoff, self._refused, self._session, self._id = _Backoff(client.backoff), 0, None, None
         self._pausing = False  # the server has not answered a pause
         self._saved, self._saved_at = stored, 0
+        self._large = 0  # messages in a row that were too large
+        self._storing = threading.Lock()  # one writes the file at a time
         threading.Thread(target=self._run, daemon=True).start()
 
     @property
@@ -485,7 +554,10 @@ class Subscription:
         return str(self._handed)
 
     def close(self):
-        """Ends the subscription, and stores its position. An event stream ends at its next message."""
+        """Ends the subscription, and stores its position; an OSError says that this has failed.
+
+        An event stream ends at its next message.
+        """
         self._finish(None)
         self._save()
 
@@ -502,7 +574,7 @@ class Subscription:
     def _poll(self):
         """The next record, or None. The application is done with the one before."""
         if time.monotonic() > self._saved_at + 1:
-            self._save()
+            self._keep()
         while True:
             with self._changed:
                 if not self._queue:
@@ -524,7 +596,12 @@ class Subscription:
                 self._notify(m)
 
     def _end(self, stop):
-        self._save()
+        try:
+            self._keep()
+        except (OSError, ValueError) as error:
+            if not self.error:
+                raise
+            raise self.error from error
         raise self.error or stop
 
     def __iter__(self):
@@ -569,14 +646,27 @@ class Subscription:
         return 1 if self._store and self.cursor != self._saved else None
 
     def _save(self):
-        if not self._store or self.cursor == self._saved:
-            return
-        self._saved, self._saved_at = self.cursor, time.monotonic()
-        with open(self._store + ".new", "w", encoding="ascii") as file:
-            file.write(self._saved)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(self._store + ".new", self._store)
+        """Stores the position. What has failed is not stored, and tried again."""
+        with self._storing:
+            cursor = self.cursor
+            if not self._store or cursor == self._saved:
+                return
+            self._saved_at = time.monotonic()
+            with open(self._store + ".new", "w", encoding="ascii") as file:
+                file.write(cursor)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(self._store + ".new", self._store)
+            self._saved = cursor
+
+    def _keep(self):
+        """Stores the position between records. The application hears of it where that fails."""
+        try:
+            self._save()
+        except (OSError, ValueError) as error:
+            if not self._notify:
+                raise
+            self._notify({"type": "error", "code": "position_not_stored", "message": str(error), "retryable": True, "action": "resume"})
 
     # What the thread receives.
 
@@ -604,7 +694,7 @@ class Subscription:
 
     def _take(self, m, cursor, size=0):
         if m["type"] in ("event", "caught_up"):
-            self._refused = self._backoff.attempts = 0
+            self._refused = self._large = self._backoff.attempts = 0
         if self._seen.take(m, cursor):
             self._put(m, cursor, size)
 
@@ -656,7 +746,7 @@ class Subscription:
                 try:
                     carriers[transports[rung]]()
                     continue
-                except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+                except (OSError, http.client.HTTPException, *_GARBAGE) as error:
                     raise _lost(error) from error
             except SluiceError as fault:
                 if fault.skip and rung + 1 < len(transports):
@@ -681,7 +771,9 @@ class Subscription:
         parameters = {k: "true" if v is True else v for k, v in parameters.items()}
         with self._client._open("GET", path + urllib.parse.urlencode(parameters, True), timeout=2 * HEARTBEAT) as answer:
             m, cursor, begun = None, "", time.monotonic()
-            for line in answer:
+            for line in iter(lambda: answer.readline(MOST_ANSWER), b""):
+                if len(line) == MOST_ANSWER:
+                    raise ValueError("a message does not end")
                 name, _, text = line.decode().rstrip("\r\n").partition(":")
                 if name == "data":
                     m, size = {"type": "cursor", **json.loads(text)}, len(text)
@@ -712,7 +804,7 @@ class Subscription:
             ws = connect(
                 "ws" + client.base[4:] + "/v1/ws", subprotocols=["sluice.v1.json"], ssl=client.context,
                 additional_headers={"Authorization": "Bearer " + token} if token else {},
-                open_timeout=PATIENCE, close_timeout=1, ping_interval=None, max_size=16 << 20)
+                open_timeout=PATIENCE, close_timeout=1, ping_interval=None, max_size=MOST_ANSWER)
         except InvalidStatus as refused:
             raise _problem(refused.response.status_code, refused.response.body or b"") from None
         except (OSError, EOFError, WebSocketException) as error:
@@ -762,6 +854,10 @@ class Subscription:
             except TimeoutError:
                 continue
             except ConnectionClosed as closed:
+                if closed.sent and closed.sent.code == 1009:
+                    self._large += 1
+                    if self._large > RENEWALS:  # it would come again
+                        raise SluiceError({"code": "too_large", "message": "a message has more than %d bytes" % MOST_ANSWER, "action": "stop"}) from None
                 code = closed.rcvd.code if closed.rcvd else 1006
                 raise (_closed(code) if session.limits else _lost("closed", skip=True)) from None
             heard, m = time.monotonic(), json.loads(text)
@@ -770,7 +866,8 @@ class Subscription:
                 life = m["expires_in_ms"]
                 renewal = heard + life * EARLY / 1000
             if kind == "welcome":
-                session.limits, patient = m["limits"], m["ping_ms"] / 1000 + SLACK
+                patient = min(max(m["ping_ms"], 0), MOST_WAIT) / 1000 + SLACK
+                session.limits = {"publishes_per_session": int(m["limits"]["publishes_per_session"])}
                 client._sessions.append(session)
             elif kind == "token_expiring":
                 if m["expires_in_ms"] < life * EARLY:  # it may have been short-lived from the start

@@ -14,8 +14,8 @@ export const pathOf = (stream) => `v1/streams/${encodeURIComponent(stream)}/`;
 export const problem = async (response) => {
   const { status } = response;
   // A proxy that has answered knows nothing of codes.
-  const fault = await response.json().catch(() => ({}));
-  return fault.code ? new SluiceError(fault) : lost(status, { status, action: status > 404 ? "resume" : "stop" });
+  const fault = await response.json().catch(() => {});
+  return fault?.code ? new SluiceError(fault) : lost(status, { status, action: status > 404 ? "resume" : "stop" });
 };
 
 const heartbeat = "15s";

@@ -1,7 +1,7 @@
 // Publishing: every outcome is stored, not stored, or unknown. What is unknown is
 // repeated with the same message id, which the server stores once.
 
-import { SluiceError, advised } from "./fault.js";
+import { SluiceError, advised, lost } from "./fault.js";
 import { pathOf } from "./http.js";
 import { Backoff, until } from "./wait.js";
 
@@ -21,13 +21,14 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
   const records = [record].flat().map((r) => ({ message_id: client.plain.has(stream) ? undefined : newID(), ...r }));
   const body = Array.isArray(record) ? { records } : records[0];
   const backoff = new Backoff(client.options.backoff);
-  const deadline = Date.now() + timeout;
+  const deadline = performance.now() + timeout; // a clock that is set does not change it
   for (let again; ; again = true) {
     let error;
     let result;
     try {
       result = await send(client, stream, body, signal);
       if (result.code) throw new SluiceError(result); // a dead letter
+      if (!(result.results ?? result.offset + 1)) throw lost("answer"); // of a portal, or after a redirect
       if (!result.results?.some((r) => r.code === "publish_unknown")) return result;
     } catch (thrown) {
       if (signal?.aborted) throw signal.reason;
@@ -44,9 +45,9 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
     // What is refused for now after an attempt that may have stored it is still unknown.
     if (error?.code === "connection_lost" || (again && error?.retryable)) error = new SluiceError({ code: "publish_unknown" }, error);
     if (error && error.code !== "publish_unknown") throw error;
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (!identified || left <= 0) {
-      if (result) return result;
+      if (!error) return result;
       throw Object.assign(error, { retryable: identified, message_id: body.message_id });
     }
     // The last attempt is at the end.

@@ -135,8 +135,8 @@ export const dial = (client) => {
         end(advised(error));
       }
     };
-    socket.onerror = () => {}; // a close follows
-    socket.onclose = ({ code }) => end(closing ?? (link.limits ? closed(code) : cut()));
+    // No close follows the error of a handshake in some versions of Node.js.
+    socket.onerror = socket.onclose = ({ code }) => end(closing ?? (link.limits ? closed(code) : cut()));
   };
 
   const link = {

@@ -15,12 +15,13 @@ export class Backoff {
 export const until = (ms, signal, wakers) =>
   new Promise((resolve) => {
     const done = () => {
-      clearTimeout(timer);
+      watch();
       signal?.removeEventListener("abort", done);
       wakers?.delete(done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const watch = watchdog(done);
+    watch(ms || 1);
     signal?.addEventListener("abort", done);
     wakers?.add(done);
     if (signal?.aborted) done();
@@ -34,6 +35,7 @@ export const watchdog = (lapse) => {
   let timer;
   return (ms) => {
     clearTimeout(timer);
+    // A timer of a longer time would end at once.
     if (ms) timer = setTimeout(lapse, Math.min(ms, 2 ** 31 - 1));
   };
 };
