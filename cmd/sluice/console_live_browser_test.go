@@ -124,6 +124,46 @@ func TestConsoleLiveHistory(t *testing.T) {
 	}
 }
 
+// Gaps of what is older are rows at their places, as those of what arrives are, and each is there once:
+// also the one that what arrives has begun with.
+func TestConsoleLiveHistoryHasGaps(t *testing.T) {
+	t.Parallel()
+	o := newOperations(t)
+	o.produce(0, 20)
+	o.write("not JSON", "nor this")
+	o.produce(22, 60)
+	o.write("the last of what is older")
+	o.produce(61, 64)
+	for _, filter := range []string{"", "int(data.n)%20%25%202%20==%201"} {
+		for _, from := range []string{"last:2", "offset:0:60"} {
+			o.open("#live?stream=orders&from="+from+"&filter="+filter, o.token("u42", "live"))
+			o.until(isLive + ` && document.querySelectorAll(".row").length > 0`)
+			o.do(`document.querySelector(".older").click()`)
+			o.until(`document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
+			o.do(`window.seen = new Map();
+				window.walking = setInterval(() => {
+					for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent + " " + (row.matches(".gap") ? row.children[2].textContent : ""));
+					document.querySelector(".events").scrollTop += 50;
+				}, 10)`)
+			o.until(`(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 && document.querySelector(".row[aria-posinset='" + document.querySelector(".row").getAttribute("aria-setsize") + "']") !== null })()`)
+			o.do(`clearInterval(walking)`)
+			var want []string
+			for n := range 64 {
+				switch {
+				case n == 20, n == 21, n == 60:
+					want = append(want, fmt.Sprintf("0:%d unreadable", n))
+				case filter == "" || n%2 == 1:
+					want = append(want, fmt.Sprintf("0:%d ", n))
+				}
+			}
+			got := evaluated(o.ctx, t, `[...seen].sort(([a], [b]) => a - b).map(([, place]) => place).join(",")`)
+			if strings.Join(want, ",") != got {
+				t.Errorf("from %s, with the filter %q:\n%s, want\n%s", from, filter, got, strings.Join(want, ","))
+			}
+		}
+	}
+}
+
 // pageOf returns the places of the records of a page.
 func pageOf(t *testing.T, address, stream, from string) (places []string) {
 	t.Helper()
