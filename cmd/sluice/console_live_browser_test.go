@@ -299,6 +299,10 @@ func TestConsoleLivePattern(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(ctx, t, `/Stream(wiki.edits|flights.positions)/.test(document.querySelector(".facts-of-record").textContent) && document.querySelector(".cursor").textContent.startsWith("v1.")`)
+
+	// One of its streams beside it is read, too, although a session has each stream once.
+	do(ctx, t, `document.querySelector("[data-stream='wiki.edits'] + .add").click()`)
+	waitFor(ctx, t, `document.querySelectorAll(".pane-state[data-state=live]").length === 2 && document.querySelectorAll(".pane")[1].querySelectorAll(".row").length > 5`)
 }
 
 // Those for a principal with a token take it from the environment, and texts of any kind are quoted.

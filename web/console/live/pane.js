@@ -25,7 +25,7 @@ export class Pane {
 
   // info is what the list of streams says of the stream, undefined if it is not in there, or
   // { streams }, those of a pattern. on has:
-  // changed(), about what is read or the state, and remove().
+  // changed(), about what is read or the state, remove(), and closed().
   constructor(read, info, connection, on) {
     Object.assign(this, { read, info, connection, on, rows: new Rows() });
     this.root = $("live-pane").content.firstElementChild.cloneNode(true);
@@ -98,6 +98,7 @@ export class Pane {
     this.past.close();
     this.list.close();
     this.root.remove();
+    this.on.closed();
   }
 
   setState(kind, text) {

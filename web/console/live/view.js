@@ -51,7 +51,9 @@ function open(root, context) {
   function make(read, place) {
     const info = several(read.stream) ? { streams: streams.map(({ stream }) => stream).filter((stream) => matches(read.stream, stream)) }
       : streams.find((stream) => stream.stream === read.stream);
-    const pane = new Pane(read, info, link, { changed, remove: () => remove(pane) });
+    // A session has each stream once, of one filter: a pattern would not be sent those of other panes.
+    const own = several(read.stream) ? connection(server) : null;
+    const pane = new Pane(read, info, own ?? link, { changed, remove: () => remove(pane), closed: () => own?.client.close() });
     const old = panes[place];
     if (old) old.root.replaceWith(pane.root);
     else $("panes").append(pane.root);
