@@ -40,7 +40,8 @@ const violations = `(async () => {
 })()`
 
 // TestPagesAreAccessible: axe-core finds nothing in any page of an instance, in the light and
-// in the dark, on a wide screen and on a phone of 390 pixels.
+// in the dark, on a wide screen and on a phone of 390 pixels, and no page scrolls sideways, also at
+// 200 %.
 func TestPagesAreAccessible(t *testing.T) {
 	t.Parallel()
 	stack.Check(t, stack.Install(t.Context(), "chromium"))
@@ -70,6 +71,17 @@ func TestPagesAreAccessible(t *testing.T) {
 		t.Errorf("only %d pages are known: %v", len(pages), pages)
 	}
 
+	// What 1280 pixels are at a zoom of 200 %.
+	t.Run("at 200 %", func(t *testing.T) {
+		t.Parallel()
+		ctx := within(t, 2*time.Minute)
+		tab := openBrowser(ctx, t)
+		for _, page := range pages {
+			visit(tab, t, page, 640, "light")
+			waitIn(ctx, tab, t, `document.readyState === "complete" && document.querySelector("main")?.childElementCount > 0`)
+			fits(tab, t, 640)
+		}
+	})
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
 			t.Run(fmt.Sprint(scheme, " ", width), func(t *testing.T) {
