@@ -38,6 +38,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			`{"stream":"chat.lobby","partitions":1,"content":"json","publish":true},`+
 			`{"stream":"flights.positions","partitions":3,"publish":false},{"stream":"iot.telemetry","partitions":6,"publish":true},`+
 			`{"stream":"shop.orders","partitions":3,"publish":false},{"stream":"wiki.edits","partitions":3,"publish":false}]}`)
+	case r.URL.Path == "/v1/events":
+		f.pattern(w, r)
 	case strings.HasSuffix(r.URL.Path, "/events"):
 		f.events(w, r)
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/records"):
@@ -70,6 +72,23 @@ func (f *fake) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Sscanf(r.URL.Query().Get("from"), "offset:%d:%d", &partition, &offset)
 	_, _ = fmt.Fprintf(w, `{"records":[],"gaps":[{"type":"gap","stream":"market.ticks","partition":%d,"from":%d,"to":%d,"reason":%q}],"cursor":"v1.0","caught_up":true}`,
 		partition, offset, offset+50, older)
+}
+
+// pattern answers a subscription to a pattern: of one stream, which another then replaces.
+func (f *fake) pattern(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for _, event := range []string{
+		"event: sluice.ready\nid: v1.1\ndata: " + `{"type":"ready","streams":["market.ticks"],"cursor":"v1.1"}`,
+		"data: " + `{"type":"event","stream":"market.ticks","partition":0,"offset":7,"ts":1000,"key":"a","data":1}`,
+		"event: sluice.caught_up\nid: v1.2\ndata: " + `{"type":"caught_up","cursor":"v1.2"}`,
+		"event: sluice.streams\nid: v1.3\ndata: " + `{"type":"streams","added":["market.trades"],"removed":["market.ticks"],"omitted":2,"cursor":"v1.3"}`,
+		"data: " + `{"type":"event","stream":"market.trades","partition":0,"offset":7,"ts":2000,"key":"b","data":2}`,
+		"event: sluice.gap\ndata: " + `{"type":"gap","stream":"market.trades","partition":0,"from":8,"to":9,"reason":"unreadable"}` + "\nid: v1.4",
+	} {
+		_, _ = io.WriteString(w, event+"\n\n")
+	}
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
 }
 
 func (f *fake) events(w http.ResponseWriter, r *http.Request) {

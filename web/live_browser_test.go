@@ -242,6 +242,28 @@ func TestLiveCanBeRead(t *testing.T) {
 	until(ctx, t, `[...document.querySelectorAll(".events, .detail, .cursor, .program")].every((e) => e.tabIndex === 0 && e.getAttribute("aria-label"))`)
 }
 
+// What joins and leaves a pattern is a row, and its streams are named. Rows tell their stream, also
+// where offsets are the same.
+func TestLivePattern(t *testing.T) {
+	t.Parallel()
+	ctx, _, _, _ := openLive(t, "#live?stream=market.*")
+	until(ctx, t, stateIs+`"live" && document.querySelectorAll(".row").length === 4`)
+	until(ctx, t, `[...document.querySelectorAll(".row")].map((row) => [...row.children].slice(1).map((cell) => cell.textContent).join("|")).join("\n") === [
+		"market.trades/0:8|unreadable|1 offset is missing: they cannot be read",
+		"market.trades/0:7|b|2",
+		"||joined: market.trades · left: market.ticks · 2 are more than a session may have",
+		"market.ticks/0:7|a|1",
+	].join("\n")`)
+	until(ctx, t, `document.querySelector(".facts").textContent === "1 stream: market.trades · 2 more than a session may have"`)
+	until(ctx, t, `document.querySelector(".partitions").textContent === "2" && document.querySelector(".gaps").textContent === "1"`)
+	run(ctx, t, `document.querySelectorAll(".row")[2].click()`)
+	until(ctx, t, `document.querySelector(".title").textContent === "Chosen change" && document.querySelector(".cursor").textContent === "v1.3"`)
+	run(ctx, t, `document.querySelectorAll(".row")[1].click()`)
+	until(ctx, t, `document.querySelector(".cursor").textContent === "v1.3~market.trades/0:8" && document.querySelector(".program").textContent.includes("from=v1.3'")`)
+	run(ctx, t, `document.querySelectorAll(".row")[3].click()`)
+	until(ctx, t, `document.querySelector(".cursor").textContent === "v1.1~market.ticks/0:8" && document.querySelector(".program").textContent.includes("stream=market.*'")`)
+}
+
 func atLeast(t *testing.T, text string, least float64) bool {
 	t.Helper()
 	got, err := strconv.ParseFloat(text, 64)

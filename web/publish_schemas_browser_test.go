@@ -65,6 +65,75 @@ func TestPublishFormOfAJSONSchema(t *testing.T) {
 	picture(ctx, t, "publish-json-schema")
 }
 
+// varyingSchema has what holds for some values only, and members with names of their own.
+const varyingSchema = `{"$defs": {"me": {"allOf": [{"$ref": "#/$defs/me"}], "if": {"$ref": "#/$defs/me"}, "then": {"$ref": "#/$defs/me"}}},
+ "type": "object", "required": ["country", "color"], "properties": {
+  "country": {"enum": ["DE", "US", "CH"]}, "zip": {"type": "string", "description": "Of the place"}, "card": {"type": "string"},
+  "count": {"type": "integer", "not": {"const": 13}}, "color": {"type": "string", "not": {"anyOf": [{"enum": ["red", "blue"]}, {"type": "null"}]}},
+  "tags": {"type": "object", "patternProperties": {"^n_": {"type": "integer"}, "^s_": {"type": "string"}, "^[0-9]+$": {"type": "boolean"}}, "additionalProperties": false},
+  "more": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "number"}}, "self": {"$ref": "#/$defs/me"}},
+ "allOf": [
+  {"if": {"properties": {"country": {"const": "US"}}}, "then": {"properties": {"state": {"type": "string"}}, "required": ["state"]},
+   "else": {"if": {"properties": {"country": {"const": "CH"}}}, "then": {"properties": {"canton": {"type": "string", "minLength": 2}}}, "else": {"properties": {"zip": {"pattern": "^[0-9]{5}$"}}, "required": ["zip"]}}},
+  {"if": {"required": ["count"], "properties": {"count": {"minimum": 10, "exclusiveMaximum": 20}}}, "then": {"properties": {"reason": {"type": "string"}}}},
+  {"if": {"properties": {"zip": {"pattern": "^(a+)+$"}}}, "then": {"properties": {"unknown": {"type": "string"}}}}],
+ "dependentRequired": {"card": ["cvc"]}, "dependentSchemas": {"card": {"properties": {"cvc": {"type": "string"}, "expires": {"type": "string", "format": "date"}}}},
+ "not": {"required": ["canton", "card"]}}`
+
+// What a form shows follows the value: the branch of a condition, also of a chain of them, and what
+// depends on members that are there. What is written goes on. A condition that is not known shows
+// nothing.
+func TestPublishFormOfAConditionalJSONSchema(t *testing.T) {
+	t.Parallel()
+	p := &publishing{schemas: map[string]schemaText{"orders": {jsonSchema, varyingSchema}}}
+	ctx, _ := publishAt(t, p, "orders")
+	// An example has what its own values require.
+	dataIs(ctx, t, `{"country":"DE","color":"text","zip":"text"}`)
+	fields := func(names string) {
+		t.Helper()
+		until(ctx, t, `[...document.querySelectorAll("#publish-form label, #publish-form legend")].map((l) => l.firstChild.textContent).join() === "`+names+`"`)
+	}
+	fields("value,country,zip,card,count,color,tags,more,self")
+	until(ctx, t, `document.getElementById("publish-form").textContent.includes("not with “canton” and “card” together")`)
+	until(ctx, t, `document.getElementById("publish-form").textContent.includes("not 13") && document.getElementById("publish-form").textContent.includes('none of "red", "blue", not of the type null')`)
+	until(ctx, t, `/Of the place · .*matches \^\[0-9\]\{5\}\$/.test(document.getElementById("publish-form").textContent)`)
+	set(ctx, t, "country", "US")
+	fields("value,country,zip,card,count,color,tags,more,self,state")
+	until(ctx, t, `document.activeElement === `+labelled("country"))
+	set(ctx, t, "country", "CH")
+	fields("value,country,zip,card,count,color,tags,more,self,canton")
+	set(ctx, t, "count", "1")
+	set(ctx, t, "count", "12")
+	fields("value,country,zip,card,count,color,tags,more,self,canton,reason")
+	set(ctx, t, "count", "20")
+	fields("value,country,zip,card,count,color,tags,more,self,canton")
+	// While a text is typed, the cursor stays where it is.
+	run(ctx, t, `const card = `+labelled("card")+`; card.focus(); card.value = "ab"; card.setSelectionRange(1, 1); card.dispatchEvent(new Event("input", { bubbles: true }))`)
+	fields("value,country,zip,card,count,color,tags,more,self,cvc,expires,canton")
+	until(ctx, t, `document.activeElement === `+labelled("card")+` && document.activeElement.selectionStart === 1`)
+	until(ctx, t, labelled("cvc")+`.getAttribute("aria-required") === "true"`)
+	set(ctx, t, "card", "")
+	fields("value,country,zip,card,count,color,tags,more,self,canton")
+	// The text is followed, too.
+	typing(ctx, t, "#publish-data", `{"country": "US", "zip": "1", "color": "x", "card": "1"}`)
+	fields("value,country,zip,card,count,color,tags,more,self,cvc,expires,state")
+
+	// Members with names of their own are what their names say, and none of them is required.
+	press(ctx, t, "Add tags")
+	for _, name := range []string{"n_1", "s_1"} {
+		typing(ctx, t, `#publish-form .adder input`, name)
+		press(ctx, t, "Add a member to tags")
+	}
+	press(ctx, t, "Add more")
+	run(ctx, t, `document.querySelectorAll("#publish-form .adder input")[1].value = "x"`)
+	press(ctx, t, "Add a member to more")
+	until(ctx, t, `document.getElementById("publish-data").value.replace(/\s+/g, "").endsWith('"tags":{"n_1":0,"s_1":"text"},"more":{"x":0}}')`)
+	until(ctx, t, `document.querySelectorAll("#publish-form .removable .required").length === 0 && document.getElementById("publish-form").textContent.includes("names match ^n_ or ^s_ or")`)
+	typing(ctx, t, "#publish-data", `{"country": "US", "zip": "1", "color": "x", "tags": {"7": true, "n_1": 1}}`)
+	until(ctx, t, labelled("7")+`?.tagName === "SELECT" && `+labelled("n_1")+`?.value === "1"`)
+	picture(ctx, t, "publish-conditional")
+}
+
 func TestPublishFormOfAvro(t *testing.T) {
 	t.Parallel()
 	p := &publishing{schemas: map[string]schemaText{"payments": {avroSchema, `{"type": "record", "name": "Payment", "namespace": "x.y", "doc": "A payment", "fields": [

@@ -124,6 +124,46 @@ func TestConsoleLiveHistory(t *testing.T) {
 	}
 }
 
+// Gaps of what is older are rows at their places, as those of what arrives are, and each is there once:
+// also the one that what arrives has begun with.
+func TestConsoleLiveHistoryHasGaps(t *testing.T) {
+	t.Parallel()
+	o := newOperations(t)
+	o.produce(0, 20)
+	o.write("not JSON", "nor this")
+	o.produce(22, 60)
+	o.write("the last of what is older")
+	o.produce(61, 64)
+	for _, filter := range []string{"", "int(data.n)%20%25%202%20==%201"} {
+		for _, from := range []string{"last:2", "offset:0:60"} {
+			o.open("#live?stream=orders&from="+from+"&filter="+filter, o.token("u42", "live"))
+			o.until(isLive + ` && document.querySelectorAll(".row").length > 0`)
+			o.do(`document.querySelector(".older").click()`)
+			o.until(`document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
+			o.do(`window.seen = new Map();
+				window.walking = setInterval(() => {
+					for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent + " " + (row.matches(".gap") ? row.children[2].textContent : ""));
+					document.querySelector(".events").scrollTop += 50;
+				}, 10)`)
+			o.until(`(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 && document.querySelector(".row[aria-posinset='" + document.querySelector(".row").getAttribute("aria-setsize") + "']") !== null })()`)
+			o.do(`clearInterval(walking)`)
+			var want []string
+			for n := range 64 {
+				switch {
+				case n == 20, n == 21, n == 60:
+					want = append(want, fmt.Sprintf("0:%d unreadable", n))
+				case filter == "" || n%2 == 1:
+					want = append(want, fmt.Sprintf("0:%d ", n))
+				}
+			}
+			got := evaluated(o.ctx, t, `[...seen].sort(([a], [b]) => a - b).map(([, place]) => place).join(",")`)
+			if strings.Join(want, ",") != got {
+				t.Errorf("from %s, with the filter %q:\n%s, want\n%s", from, filter, got, strings.Join(want, ","))
+			}
+		}
+	}
+}
+
 // pageOf returns the places of the records of a page.
 func pageOf(t *testing.T, address, stream, from string) (places []string) {
 	t.Helper()
@@ -141,25 +181,54 @@ func pageOf(t *testing.T, address, stream, from string) (places []string) {
 	return places
 }
 
-// The programs that the drawer shows for a record read from this record on, with the filter.
+// The programs that the drawer shows for a record read from this record on, with the filter: of a
+// stream by offsets, and of a pattern by a cursor, also for a record from before the first cursor.
 func TestConsoleLivePrograms(t *testing.T) {
 	t.Parallel()
-	ctx, _ := openLive(t, "#live?stream=market.ticks&from=last:50&filter=data.symbol%20!=%20%22it%27s%22", nil)
-	waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
-	do(ctx, t, `document.querySelectorAll(".row")[8].click()`)
+	for _, stream := range []string{"market.ticks", "*s"} {
+		t.Run(stream, func(t *testing.T) {
+			t.Parallel()
+			ctx, _ := openLive(t, "#live?stream="+stream+"&from=last:50&filter=key%20!=%20%22it%27s%22", nil)
+			waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
+			do(ctx, t, `document.querySelectorAll(".row")[8].click()`)
+			runPrograms(ctx, t)
+			if stream == "*s" {
+				do(ctx, t, `document.querySelector(".older").click()`)
+				waitFor(ctx, t, `/^[\d,]+ rows$|^These are the oldest/.test(document.querySelector(".held").textContent)`)
+				do(ctx, t, `document.querySelector(".events").focus()`)
+				if err := chromedp.Do(ctx, chromedp.KeyEvent(kb.End)); err != nil {
+					t.Fatal(err)
+				}
+				waitFor(ctx, t, `document.querySelector(".row[aria-selected=true]").getAttribute("aria-posinset") > 60`)
+				runPrograms(ctx, t)
+			}
+		})
+	}
+}
+
+// runPrograms runs the programs for the row that is chosen.
+func runPrograms(ctx context.Context, t *testing.T) {
+	t.Helper()
 	waitFor(ctx, t, `document.querySelector(".reads").textContent === "Read on from this record" && document.querySelector(".cursor").textContent.startsWith("v1.")`)
-	partition, offset, _ := strings.Cut(evaluated(ctx, t, `document.querySelector(".row[aria-selected=true]").children[1].textContent`), ":")
+	place, offset, _ := strings.Cut(evaluated(ctx, t, `document.querySelector(".row[aria-selected=true]").children[1].textContent`), ":")
+	stream, partition, several := strings.Cut(place, "/")
+	inEvent, inLine := `"stream":"`+stream+`","partition":`+partition, stream+" "+partition
+	if !several {
+		partition = place
+		inEvent, inLine = `"partition":`+partition, partition
+	}
 	shown := func(language string) string {
 		do(ctx, t, `[...document.querySelectorAll(".languages button")].find((b) => b.textContent === "`+language+`").click()`)
+		waitFor(ctx, t, `document.querySelector(".program").getAttribute("aria-label") === "Program in `+language+`" && !document.querySelector(".copy-program").disabled`)
 		return evaluated(ctx, t, `document.querySelector(".program").textContent`)
 	}
-	event := regexp.MustCompile(`"partition":` + partition + `,"offset":(\d+),`)
-	line := regexp.MustCompile(`^` + partition + ` (\d+) \S+ `)
+	event := regexp.MustCompile(regexp.QuoteMeta(inEvent) + `,"offset":(\d+),`)
+	line := regexp.MustCompile(`^` + regexp.QuoteMeta(inLine) + ` (\d+) \S+ `)
 	// The first record of the partition is the chosen one.
 	first := func(language string, r *running, pattern *regexp.Regexp) {
 		t.Helper()
 		if got := r.until(pattern)[1]; got != offset {
-			t.Errorf("%s begins at offset %s of partition %s, want %s", language, got, partition, offset)
+			t.Errorf("%s begins at offset %s of %s, want %s", language, got, place, offset)
 		}
 		r.stop()
 	}
@@ -176,12 +245,64 @@ func TestConsoleLivePrograms(t *testing.T) {
 	first("Go", launch(t, filepath.Dir(file), []string{"GOWORK=off", "GOFLAGS="}, "sh", "-c", "go build -o read read.go && exec ./read"), event)
 
 	script := shown("JavaScript")
-	do(ctx, t, `window.printed = []; console.log = (...what) => printed.push(what.slice(0, 3).join(" "));
+	do(ctx, t, `window.printed = []; console.log = (...what) => printed.push(what.join(" "));
 		(async () => {`+script+`})().catch((e) => printed.push("failed: " + e))`)
-	waitFor(ctx, t, `printed.some((p) => p.startsWith("`+partition+` "))`)
-	if got := evaluated(ctx, t, `printed.find((p) => p.startsWith("`+partition+` ")).split(" ")[1]`); got != offset {
-		t.Errorf("JavaScript begins at offset %s of partition %s, want %s", got, partition, offset)
+	waitFor(ctx, t, `printed.some((p) => p.startsWith("`+inLine+` "))`)
+	if got := evaluated(ctx, t, `printed.find((p) => p.startsWith("`+inLine+` ")).slice(`+fmt.Sprint(len(inLine)+1)+`).split(" ")[0]`); got != offset {
+		t.Errorf("JavaScript begins at offset %s of %s, want %s", got, place, offset)
 	}
+}
+
+// A pattern is read in one pane: rows tell their stream, older records are those of all its streams,
+// in order and once, and the list of streams has an entry for it.
+func TestConsoleLivePattern(t *testing.T) {
+	t.Parallel()
+	ctx, _ := openLive(t, "#live?stream=chat.lobby", map[string]string{"wiki.edits": "1", "flights.positions": "1"})
+	waitFor(ctx, t, isLive)
+	do(ctx, t, `const search = document.getElementById("streams-search"); search.focus(); search.value = "*[s"; search.dispatchEvent(new Event("input"));`)
+	waitFor(ctx, t, `document.getElementById("streams-note").textContent .startsWith("0 of ") && document.querySelector("[data-pattern] small").textContent === "0 streams"`)
+	do(ctx, t, `const search = document.getElementById("streams-search"); search.value = "*i*it*s"; search.dispatchEvent(new Event("input"));`)
+	waitFor(ctx, t, `document.getElementById("streams-note").textContent .startsWith("2 of ") && document.querySelector("[data-pattern] small").textContent === "2 streams"`)
+	if err := chromedp.Do(ctx, chromedp.KeyEvent(kb.Enter)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(ctx, t, isLive+` && location.hash.startsWith("#live?stream=*i*it*s&") && document.querySelector("[data-pattern] .choose").getAttribute("aria-current") === "true"`)
+	waitFor(ctx, t, `document.querySelector(".facts").textContent === "2 streams: flights.positions, wiki.edits"`)
+	do(ctx, t, `document.querySelector(".from").value = "last:100"; document.querySelector(".key").value = ""; document.querySelector(".reading").requestSubmit()`)
+	waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
+	waitFor(ctx, t, `[...document.querySelectorAll(".row")].every((row) => /^(wiki.edits|flights.positions)\/\d+:\d+$/.test(row.children[1].textContent))`)
+	do(ctx, t, `document.querySelector(".older").click();
+		window.seen = new Map();
+		window.walking = setInterval(() => {
+			for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent);
+			const events = document.querySelector(".events");
+			if (document.querySelector(".held").textContent.startsWith("Loading")) return;
+			events.scrollTop += events.clientHeight / 2;
+		}, 20)`)
+	waitFor(ctx, t, `document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
+	waitFor(ctx, t, `(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 })()`)
+	do(ctx, t, `clearInterval(walking)`)
+	if fault := evaluated(ctx, t, `(() => {
+		const next = {};
+		for (const [, place] of [...seen].sort(([a], [b]) => a - b)) {
+			const [partition, offset] = place.split(":");
+			if (Number(offset) !== (next[partition] ?? 0)) return place + " at " + next[partition];
+			next[partition] = Number(offset) + 1;
+		}
+		return Object.keys(next).length === 6 ? "" : "partitions " + Object.keys(next);
+	})()`); fault != "" {
+		t.Errorf("the records are not in order: %s", fault)
+	}
+	// The drawer says which stream a record is of, and the cursor names it.
+	do(ctx, t, `document.querySelector(".events").focus()`)
+	if err := chromedp.Do(ctx, chromedp.KeyEvent(kb.Home)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(ctx, t, `/Stream(wiki.edits|flights.positions)/.test(document.querySelector(".facts-of-record").textContent) && document.querySelector(".cursor").textContent.startsWith("v1.")`)
+
+	// One of its streams beside it is read, too, although a session has each stream once.
+	do(ctx, t, `document.querySelector("[data-stream='wiki.edits'] + .add").click()`)
+	waitFor(ctx, t, `document.querySelectorAll(".pane-state[data-state=live]").length === 2 && document.querySelectorAll(".pane")[1].querySelectorAll(".row").length > 5`)
 }
 
 // Those for a principal with a token take it from the environment, and texts of any kind are quoted.

@@ -144,11 +144,21 @@ func (o *operations) confirm(click string) {
 // produce writes the records from to to - 1 to Kafka.
 func (o *operations) produce(from, to int) {
 	o.t.Helper()
+	values := make([]string, 0, to-from)
+	for n := from; n < to; n++ {
+		values = append(values, fmt.Sprintf(`{"n":%d}`, n))
+	}
+	o.write(values...)
+}
+
+// write writes values to Kafka.
+func (o *operations) write(values ...string) {
+	o.t.Helper()
 	writer := &kafka.Writer{Addr: kafka.TCP(o.broker), Topic: "orders", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
 	defer func() { _ = writer.Close() }()
-	messages := make([]kafka.Message, 0, to-from)
-	for n := from; n < to; n++ {
-		messages = append(messages, kafka.Message{Key: []byte("k"), Value: fmt.Appendf(nil, `{"n":%d}`, n)})
+	messages := make([]kafka.Message, 0, len(values))
+	for _, value := range values {
+		messages = append(messages, kafka.Message{Key: []byte("k"), Value: []byte(value)})
 	}
 	if err := writer.WriteMessages(o.t.Context(), messages...); err != nil {
 		o.t.Fatal(err)

@@ -12,9 +12,9 @@ window.faults = [];
 
   const { Rows } = await from("live/rows.js");
   const rows = new Rows();
-  const add = (n) => { for (let i = 0; i < n; i++) rows.add({ kind: "record", text: "x", partition: i % 2, offset: rows.n = (rows.n ?? -1) + 1 }); };
+  const add = (n) => { for (let i = 0; i < n; i++) rows.add({ kind: "record", text: "x", place: i % 2, offset: rows.n = (rows.n ?? -1) + 1 }); };
   add(3); rows.take();
-  rows.prepend([{ kind: "record", text: "y", partition: 0, offset: -1 }]);
+  rows.prepend([{ kind: "record", text: "y", place: 0, offset: -1 }]);
   equal("ids", [rows.shown.first().id, rows.shown.last().id, rows.get(-1).text, rows.get(5) ?? null], [-1, 2, "y", null]);
   add(10005);
   equal("waiting", rows.waiting, 10005);
@@ -32,11 +32,74 @@ window.faults = [];
 
   const { positionAt, cursorAfter, written } = await from("live/positions.js");
   const few = new Rows();
-  for (const [partition, offset, cursor] of [[0, 5, ""], [1, 7, "v1.a~1:8"], [0, 6, ""], [2, 9, ""]]) few.add({ kind: "record", text: "", partition, offset, cursor });
+  for (const [place, offset, cursor] of [[0, 5, ""], [1, 7, "v1.a~1:8"], [0, 6, ""], [2, 9, ""]]) few.add({ kind: "record", text: "", place, offset, cursor });
   few.take();
   equal("including", written(positionAt(few, few.get(2), { including: true })), "0:6,1:8,2:9");
   equal("after", written(positionAt(few, few.get(2))), "0:7,1:8,2:9");
   equal("cursor", [cursorAfter(few, few.get(0)), cursorAfter(few, few.get(1)), cursorAfter(few, few.get(3))], ["", "v1.a~1:8", "v1.a~0:7,1:8,2:10"]);
+
+  // Where reading has begun is known too: also of rows from before the first cursor, in a pattern, and
+  // after the oldest rows have been dropped. Rows that were fetched later are from before it.
+  const { cursorBefore, oldest } = await from("live/positions.js");
+  const { gapRow, recordRow } = await from("live/rows.js");
+  const many = new Rows();
+  many.begin("v1.b~a/0:3");
+  const record = (stream, partition, offset, ts = 1) => recordRow({ stream, partition, offset, ts }, "x", true);
+  for (const [stream, partition, offset] of [["a", 0, 3], ["b", 0, 3], ["a", 1, 9]]) many.add(record(stream, partition, offset));
+  many.add(gapRow({ stream: "b", partition: 0, from: 4, to: 6, reason: "unreadable" }, true));
+  many.take();
+  equal("begun", [0, 1, 3].map((id) => cursorBefore(many, many.get(id))), ["v1.b~a/0:3", "v1.b~a/0:4", "v1.b~a/0:4,a/1:10,b/0:4"]);
+  equal("after a gap", cursorAfter(many, many.get(3)), "v1.b~a/0:4,a/1:10,b/0:6");
+  many.prepend([record("a", 0, 2), record("a", 0, 1)]);
+  equal("fetched later", [cursorBefore(many, many.get(-1)), cursorAfter(many, many.get(-1)), cursorBefore(many, many.get(0))], ["", "v1.b~a/0:3", "v1.b~a/0:3"]);
+  for (let i = 0; i < 4; i++) many.drop();
+  equal("dropped", cursorAfter(many, many.get(2)), "v1.b~a/0:4,a/1:10,b/0:4");
+  equal("oldest", [...oldest(many)], [["a/1", 9], ["b/0", 4]]);
+  many.add(record("b", 0, 6));
+  many.add(gapRow({ stream: "b", partition: 0, from: 2, to: 7, reason: "truncated" }, true));
+  equal("offsets that were used again", oldest(many).get("b/0"), 2);
+
+  // Older rows have the gaps of all reasons at their places, each once, wherever windows end.
+  const { History } = await from("live/history.js");
+  const past = async ({ log, below, read = {}, partitions = 1, changes = {} }) => {
+    const asked = [];
+    const server = { fetch: async (address) => {
+      const query = new URL(address, base).searchParams;
+      const [, partition, first] = /^offset:(\d+):(\d+)$/.exec(query.get("from"))?.map(Number) ?? [0, Number(query.get("filter")?.match(/partition == (\d+)/)?.[1] ?? 0), 0];
+      asked.push(query.get("from"));
+      const within = log.filter((m) => m.partition === partition && (m.to ?? m.offset + 1) > first).slice(0, Math.min(200, query.get("limit") ?? 200))
+        .map((m) => (m.from < first ? { ...m, from: first } : m));
+      const gaps = [...within.filter((m) => m.reason), ...(changes[asked.length] ?? [])];
+      const last = within.at(-1) ?? { to: first };
+      const page = { records: changes[asked.length] ? [] : within.filter((m) => !m.reason), gaps, cursor: `offset:${partition}:${last.to ?? last.offset + 1}`, caught_up: last === log.at(-1) };
+      return { ok: true, text: async () => JSON.stringify(page) };
+    } };
+    const all = Array.from({ length: partitions }, (_, partition) => ({ stream: "s", partition, place: partition }));
+    const history = new History(server, { stream: "s", key: "", filter: "", ...read }, all, new Map(below));
+    const rows = [];
+    for (let end; !end?.over && asked.length < 100;) rows.push(...(end = await history.older()).rows), rows.end = end.reason;
+    return [rows.map(({ place, offset, gap }) => `${place}:${offset}${gap ? `-${gap.to} ${gap.reason}` : ""}`).join(" "), rows.end];
+  };
+  const range = (from, to, partition = 0) => Array.from({ length: to - from }, (_, i) => ({ partition, offset: from + i, ts: from + i }));
+  const places = (from, to) => range(from, to).map(({ offset }) => `0:${offset}`).reverse().join(" ");
+  const gap = (from, to, reason, partition = 0) => ({ type: "gap", stream: "s", partition, from, to, reason });
+  equal("gaps", await past({ log: [...range(0, 3), gap(3, 4, "unreadable"), gap(4, 6, "too_large"), ...range(6, 9)], below: [[0, 8]] }),
+    ["0:7 0:6 0:4-6 too_large 0:3-4 unreadable 0:2 0:1 0:0", "retention"]);
+  equal("up to what is held", await past({ log: [...range(0, 3), gap(3, 9, "unreadable")], below: [[0, 5]] }), ["0:3-5 unreadable 0:2 0:1 0:0", "retention"]);
+  equal("across windows", await past({ log: [...range(0, 100), gap(100, 800, "unreadable"), ...range(800, 1001)], below: [[0, 1000]] }),
+    [`${places(800, 1000)} 0:100-800 unreadable ${places(0, 100)}`, "retention"]);
+  equal("longer than any window", (await past({ log: [...range(0, 2), gap(2, 50000, "unreadable"), ...range(50000, 50002)], below: [[0, 50001]] }))[0],
+    "0:50000 0:30000-50000 unreadable 0:10000-30000 unreadable 0:2-10000 unreadable 0:1 0:0");
+  for (const reason of ["retention", "policy"]) {
+    equal(reason, await past({ log: [gap(0, 990, reason), ...range(990, 1001)], below: [[0, 1000]] }), [`${places(990, 1000)} 0:0-990 ${reason}`, reason]);
+  }
+  // A gap has the time of what follows it, beside records of other partitions.
+  equal("by time", await past({ partitions: 2, log: [...range(0, 2), gap(2, 4, "too_large"), ...range(4, 6), ...range(0, 6, 1)], below: [[0, 6], [1, 6]] }),
+    ["0:5 1:5 0:4 0:2-4 too_large 1:4 1:3 1:2 0:1 1:1 0:0 1:0", "retention"]);
+  // What is told while a window is read, of a log that is another now, or has lost its end, ends the window.
+  const changed = (gap) => past({ log: range(0, 500), below: [[0, 400]], changes: { 2: [gap] } });
+  equal("created again", await changed(gap(300, 0, "log_changed")), [`0:300-0 log_changed ${places(100, 300)}`, "log_changed"]);
+  equal("lost", await changed(gap(250, 300, "truncated")), [`0:250-300 truncated ${places(100, 300)} ${places(0, 100)}`, "retention"]);
 
   const { dump, showValue } = await from("live/value.js");
   equal("dump", dump(new Uint8Array([0, 65, 255])), "000000  00 41 ff                                          ·A·");

@@ -1,4 +1,4 @@
-// What is read, in the address: #live?stream=a&stream=b&from=-5m&key=k.
+// What is read, in the address: #live?stream=a&stream=b.*&from=-5m&key=k.
 //
 // A parameter holds for all streams that stand before it and have none of their own yet. One that
 // stands before all streams holds for the first.

@@ -3,7 +3,7 @@
 import { copyButton, el } from "../shared/dom.js";
 import { members } from "../shared/raw.js";
 import { show } from "../shared/json.js";
-import { cells } from "./row.js";
+import { cells, changes } from "./row.js";
 import { programs } from "./programs.js";
 import { brief, dump, fromBase64, showValue } from "./value.js";
 
@@ -11,7 +11,7 @@ export class Drawer {
   row = null;
   cursorText = "";
 
-  // on has: follow(), reading(row) (what a program reads), cursor(row) (a promise of the cursor
+  // on has: follow(), and promises of reading(row) (what a program reads) and cursor(row) (the cursor
   // after it).
   constructor(root, on) {
     const part = (name) => root.querySelector(`.${name}`);
@@ -44,9 +44,10 @@ export class Drawer {
     this.row = row;
     this.root.dataset.chosen = String(chosen);
     this.part("follow").hidden = !chosen;
-    const is = row.kind === "record" ? "record" : "gap";
+    const is = { record: "record", streams: "change" }[row.kind] ?? "gap";
     this.part("title").textContent = `${chosen ? "Chosen" : "Last"} ${is}`;
     if (row.kind === "record") this.record(row);
+    else if (row.kind === "streams") this.change(row);
     else this.gap(row);
     this.part("after").hidden = !chosen;
     if (chosen) {
@@ -63,6 +64,7 @@ export class Drawer {
     this.describe([
       ["Key", key(event)],
       ["Time (UTC)", row.ts === null ? "none" : new Date(row.ts).toISOString().replace("T", " ").replace("Z", "")],
+      ...(typeof row.place === "string" ? [["Stream", event.stream]] : []),
       ["Place", `partition ${event.partition}, offset ${raw.offset}`],
     ]);
     const headers = event.headers ?? [];
@@ -78,6 +80,14 @@ export class Drawer {
     else this.part("detail").replaceChildren();
     this.part("value-kind").textContent = what;
     this.describe([["Place", place || "–"], ["Reason", reason || "–"]]);
+    this.part("headers-part").hidden = true;
+  }
+
+  // change shows which streams have joined and left.
+  change({ change, text }) {
+    show(text, this.part("detail"));
+    this.part("value-kind").textContent = changes(change);
+    this.describe([["Joined", change.added.length.toLocaleString()], ["Left", change.removed.length.toLocaleString()]]);
     this.part("headers-part").hidden = true;
   }
 
@@ -107,14 +117,25 @@ export class Drawer {
     this.write();
   }
 
-  // write writes the program in the chosen language.
-  write() {
+  // write writes the program in the chosen language, once the position is known.
+  async write() {
     const chosen = this.root.dataset.chosen === "true" && this.row?.kind === "record" ? this.row : null;
-    this.part("reads").textContent = chosen ? "Read on from this record" : "Read this stream";
-    this.program = programs[this.language](this.on.reading(chosen));
-    const code = this.part("program");
-    code.textContent = this.program;
-    code.setAttribute("aria-label", `Program in ${this.language}`);
+    const { language } = this;
+    const asked = (this.asked = {});
+    const set = (text, program) => {
+      if (this.asked !== asked) return;
+      this.program = program;
+      this.part("program").textContent = text;
+      this.part("copy-program").disabled = !program;
+    };
+    this.part("reads").textContent = chosen ? "Read on from this record" : "Read what is shown";
+    this.part("program").setAttribute("aria-label", `Program in ${language}`);
+    try {
+      const program = programs[language](await this.on.reading(chosen));
+      set(program, program);
+    } catch (error) {
+      set(`The position is not known: ${error.message}`, "");
+    }
   }
 }
 

@@ -16,13 +16,17 @@ export function connection(server) {
 }
 
 export class Feed {
-  // on has: state(kind, text), record(event, text), gap(gap, text), live(), and
-  // refused(error, needsToken).
+  // on has: state(kind, text), began(cursor, streams), streams(change), record(event, text),
+  // gap(gap), live(), and refused(error, needsToken). The streams are those of a pattern.
   constructor({ client, tap }, stream, { from, key, filter }, on) {
     const sub = client.subscribe(stream, { from, ...(key && { key }), ...(filter && { filter }) });
     this.sub = sub;
     sub.on("event", (event) => on.record(event, tap.text(event)));
-    sub.on("gap", (gap) => on.gap(gap, JSON.stringify(gap)));
+    sub.on("gap", (gap) => on.gap(gap));
+    sub.on("streams", (change) => on.streams(change));
+    const began = ({ streams }) => on.began(sub.cursor, streams);
+    sub.on("subscribed", began);
+    sub.on("ready", began); // of an event stream
     sub.on("subscribed", () => on.state("working", "Catching up"));
     sub.on("caughtup", () => on.live());
     sub.on("state", ({ state, error, retryIn }) => {

@@ -120,7 +120,7 @@ export class List {
   fill(element, row) {
     element.id = `${this.prefix}-${row.id}`;
     element.dataset.id = row.id;
-    element.className = row.kind === "record" ? "row" : "row gap";
+    element.className = row.kind === "record" ? "row" : `row ${row.kind === "streams" ? "change" : "gap"}`;
     cells(row, this.most).forEach((text, i) => {
       const node = element.children[i].firstChild;
       if (node.data !== text) node.data = text;

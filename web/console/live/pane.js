@@ -1,4 +1,4 @@
-// One stream: what is read of it, its figures, its list and its drawer.
+// One stream, or a pattern of several: what is read of it, its figures, its list and its drawer.
 
 import { $, el } from "../shared/dom.js";
 import { server, streamPath } from "../shared/server.js";
@@ -9,9 +9,9 @@ import { Form } from "./form.js";
 import { Latency } from "./latency.js";
 import { List } from "./list.js";
 import { Past } from "./past.js";
-import { cursorAfter, positionAt, withOffsets, written } from "./positions.js";
-import { Rows } from "./rows.js";
-import { facts } from "./streams.js";
+import { cursorAfter, cursorBefore, positionAt, withOffsets, written } from "./positions.js";
+import { Rows, gapRow, recordRow, several } from "./rows.js";
+import { facts, ofPattern } from "./streams.js";
 
 // How often the list is drawn at most, in ms, while all that is in sight is new each time: nobody
 // can read that any faster.
@@ -23,8 +23,9 @@ export class Pane {
   paused = false;
   state = { kind: "working", text: "Connecting" };
 
-  // info is what the list of streams says of the stream, undefined if it is not in there. on has:
-  // changed(), about what is read or the state, and remove().
+  // info is what the list of streams says of the stream, undefined if it is not in there, or
+  // { streams }, those of a pattern. on has:
+  // changed(), about what is read or the state, remove(), and closed().
   constructor(read, info, connection, on) {
     Object.assign(this, { read, info, connection, on, rows: new Rows() });
     this.root = $("live-pane").content.firstElementChild.cloneNode(true);
@@ -48,7 +49,10 @@ export class Pane {
     part("newer").addEventListener("click", () => this.follow());
     part("older").addEventListener("click", () => this.past.show());
     part("stream-name").textContent = read.stream;
-    part("facts").textContent = facts(info ?? {});
+    this.several = several(read.stream);
+    this.root.dataset.several = this.several;
+    this.streams = new Set(this.several ? info.streams : [read.stream]);
+    part("facts").textContent = this.several ? ofPattern([...this.streams]) : facts(info ?? {});
     part("events").setAttribute("aria-label", `Records of ${read.stream}, newest first`);
     this.root.setAttribute("aria-label", read.stream);
   }
@@ -73,8 +77,10 @@ export class Pane {
     this.empty("Waiting for records.");
     this.feed = new Feed(this.connection, this.read.stream, this.read, {
       state: (kind, text) => this.setState(kind, text),
+      began: (cursor, streams) => this.began(cursor, streams),
+      streams: (change) => this.joined(change),
       record: (event, text) => this.record(event, text),
-      gap: (gap, text) => this.gap(gap, text),
+      gap: (gap) => this.gap(gap),
       live: () => this.caughtUp(),
       refused: (error, needsToken) => this.refused(error, needsToken),
     });
@@ -92,6 +98,7 @@ export class Pane {
     this.past.close();
     this.list.close();
     this.root.remove();
+    this.on.closed();
   }
 
   setState(kind, text) {
@@ -101,8 +108,32 @@ export class Pane {
     this.on.changed();
   }
 
+  // began notes the position before the first row, and the streams of a pattern.
+  began(cursor, streams) {
+    const { rows } = this;
+    if (!rows.shown.length && !rows.waiting) rows.begin(cursor);
+    if (this.several && streams) this.take(new Set(streams));
+  }
+
+  // joined takes what has joined and left a pattern.
+  joined(change) {
+    const { added, removed } = change;
+    this.rows.add({ kind: "streams", text: JSON.stringify(change), change, cursor: this.feed.cursor });
+    this.take(this.streams.difference(new Set(removed)).union(new Set(added)), change.omitted);
+  }
+
+  // take takes what streams a pattern has now. Older records are those of all of them.
+  take(streams, omitted = 0) {
+    const same = streams.size === this.streams.size && streams.isSubsetOf(this.streams);
+    this.streams = streams;
+    this.part("facts").textContent = ofPattern([...streams].sort(), omitted);
+    if (!same) this.past.reset();
+    this.on.changed();
+  }
+
   // describe asks for what the server knows of a stream only once it is read.
   async describe() {
+    if (this.several) return;
     try {
       this.info = { ...this.info, ...await server.get(streamPath(this.read.stream)) };
       this.part("facts").textContent = facts(this.info);
@@ -114,11 +145,13 @@ export class Pane {
   record(event, text) {
     this.received++;
     this.chart.count();
-    this.seen.add(event.partition);
-    this.rows.add({ kind: "record", text, partition: event.partition, offset: event.offset, ts: event.ts, cursor: "", late: !this.live });
+    const row = recordRow(event, text, this.several);
+    this.seen.add(row.place);
+    row.late = !this.live;
+    this.rows.add(row);
   }
 
-  gap(gap, text) {
+  gap(gap) {
     if (gap.reason === "resync") {
       // Everything since the start comes again, and what could not be continued may be missing.
       this.clear();
@@ -126,7 +159,7 @@ export class Pane {
       this.say(`The position could not be used any more (${gap.code ?? "no reason given"}), and records may be missing. Reading from the start again.`);
     }
     this.gaps++;
-    this.rows.add({ kind: "gap", text, gap, cursor: "" });
+    this.rows.add(gapRow(gap, this.several));
   }
 
   caughtUp() {
@@ -160,6 +193,7 @@ export class Pane {
     this.received = this.gaps = 0;
     this.seen = new Set();
     this.rows.clear();
+    this.rows.begin(this.feed?.cursor ?? "");
     this.past.reset();
     this.list.choose(null);
     this.drawer.clear();
@@ -221,9 +255,16 @@ export class Pane {
   }
 
   // reading is what a program reads from a row on, or as the form says.
-  reading(row) {
-    const from = row ? `offset:${written(positionAt(this.rows, row, { including: true, ends: this.past.ends }))}` : this.read.from;
+  async reading(row) {
+    const from = row ? await this.before(row) : this.read.from;
     return { ...this.read, from, base: new URL(".", document.baseURI).href, token: Boolean(server.token) };
+  }
+
+  // before returns the position with a row as the first: as offsets, which are of one stream only.
+  async before(row) {
+    const position = () => positionAt(this.rows, row, { including: true, ends: this.past.ends });
+    if (!this.several) return `offset:${written(position())}`;
+    return cursorBefore(this.rows, row) || withOffsets(await this.past.beginning(), position());
   }
 
   // cursor returns the cursor after a row. Before the first one that the server has sent, it is the

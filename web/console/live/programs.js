@@ -2,26 +2,31 @@
 //
 // None contains a token: those that need one ask for it, or take it from the variable SLUICE_TOKEN.
 
+import { several } from "./rows.js";
+
 // Strings in JSON are strings in JavaScript, Go and Python, too.
 const quoted = JSON.stringify;
 
 // programs are by language. Each takes { base, stream, from, key, filter, token }: the server's
-// address, what is read, and whether a token is needed.
+// address, what is read, of a stream or of a pattern, and whether a token is needed.
 export const programs = { curl, JavaScript: javascript, Go: go, Python: python };
 
 function parameters({ from, key, filter }) {
   return [["from", from], ["key", key], ["filter", filter]].filter(([, value]) => value);
 }
 
-const path = ({ base, stream }) => `${base}v1/streams/${encodeURIComponent(stream)}/events`;
+const path = ({ base, stream }) => (several(stream) ? `${base}v1/events` : `${base}v1/streams/${encodeURIComponent(stream)}/events`);
 
-const address = (read) => `${path(read)}?${new URLSearchParams(parameters(read)).toString().replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
+// query are the parameters of an address; the name of a pattern is one of them.
+const query = (read) => [...(several(read.stream) ? [["stream", read.stream]] : []), ...parameters(read)];
+
+const address = (read) => `${path(read)}?${new URLSearchParams(query(read)).toString().replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
 
 // word is a word of a shell's command.
 const word = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function curl(read) {
-  const data = parameters(read).map(([name, value]) => ` \\\n  --data-urlencode ${word(`${name}=${value}`)}`).join("");
+  const data = query(read).map(([name, value]) => ` \\\n  --data-urlencode ${word(`${name}=${value}`)}`).join("");
   const token = read.token ? ` \\\n  -H "Authorization: Bearer $SLUICE_TOKEN"` : "";
   return `curl -N -G ${word(path(read))}${data}${token}\n`;
 }
@@ -34,7 +39,7 @@ const { connect } = await import(${quoted(`${read.base}sluice.js`)});
 
 const client = connect(${quoted(read.base)}${token});
 for await (const event of client.subscribe(${quoted(read.stream)}, ${quoted(options)})) {
-  console.log(event.partition, event.offset, event.key, event.data);
+  console.log(${several(read.stream) ? "event.stream, " : ""}event.partition, event.offset, event.key, event.data);
 }
 `;
 }
@@ -138,7 +143,7 @@ while True:
                 elif name == "":  # the event is complete
                     if event == "" and data:
                         record = json.loads(data)
-                        print(record["partition"], record["offset"], record["key"], record["data"], flush=True)
+                        print(${several(read.stream) ? `record["stream"], ` : ""}record["partition"], record["offset"], record["key"], record["data"], flush=True)
                     elif event == "sluice.gap":
                         print("records are missing:", data, file=sys.stderr)
                     elif event == "sluice.close" and json.loads(data)["action"] != "resume":

@@ -18,17 +18,25 @@ export function cells(row, most = 80) {
   if (row.kind === "skipped") {
     return ["not kept", "", "", `${row.count.toLocaleString()} rows came while the list stood still, more than the page holds`];
   }
-  if (row.kind === "gap") return gapCells(row.gap);
+  if (row.kind === "gap") return gapCells(row.gap, row.place);
+  if (row.kind === "streams") return ["streams", "", "", changes(row.change, most)];
   const event = JSON.parse(row.text);
-  return [clock(event.ts), `${event.partition}:${event.offset}`, (event.key ?? "–").slice(0, most), summary(row.text, event, most)];
+  return [clock(event.ts), `${row.place}:${event.offset}`, (event.key ?? "–").slice(0, most), summary(row.text, event, most)];
 }
 
-function gapCells({ partition, from, to, reason, code }) {
+// changes says which streams have joined and left a pattern.
+export function changes({ added, removed, omitted }, most = Infinity) {
+  const names = (what, streams) => streams.length > 0 && `${what}: ${streams.join(", ")}`;
+  const left = omitted > 0 && `${omitted.toLocaleString()} are more than a session may have`;
+  return [names("joined", added), names("left", removed), left].filter(Boolean).join(" · ").slice(0, most);
+}
+
+function gapCells({ from, to, reason, code }, place) {
   // A position that was void has no offsets.
-  if (partition === undefined) return ["gap", "–", code ?? "", "the position was void; everything since the start follows"];
+  if (place === undefined) return ["gap", "–", code ?? "", "the position was void; everything since the start follows"];
   const missing = to - from;
   const what = missing > 0 ? `${missing.toLocaleString()} ${missing === 1 ? "offset is" : "offsets are"} missing` : "offsets start over";
-  return ["gap", `${partition}:${from}`, reason ?? "", reasons[reason] ? `${what}: ${reasons[reason]}` : what];
+  return ["gap", `${place}:${from}`, reason ?? "", reasons[reason] ? `${what}: ${reasons[reason]}` : what];
 }
 
 // summary is the beginning of the data as it was sent. Nothing that stands before the data in the

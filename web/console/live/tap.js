@@ -63,7 +63,7 @@ export class Tap {
   };
 
   keep(line) {
-    const place = /^data: ?\{"type":"event","stream":"([^"]*)","partition":(\d+),"offset":(\d+),/.exec(line);
+    const place = /^data: ?\{"type":"event",(?:"feed":"[^"]*",)?"stream":"([^"]*)","partition":(\d+),"offset":(\d+),/.exec(line);
     if (!place) return;
     if (this.texts.size >= mostTexts) this.texts.delete(this.texts.keys().next().value);
     this.texts.set(place.slice(1).join("/"), line.replace(/^data: ?/, "").trimEnd());
@@ -71,7 +71,7 @@ export class Tap {
 
   // text returns the text of the event that the client has just handed on.
   text(event) {
-    const mark = `"partition":${event.partition},"offset":${event.offset},`;
+    const mark = `"stream":"${event.stream}","partition":${event.partition},"offset":${event.offset},`;
     for (let i = this.at; i < this.lines.length; i++) {
       if (!this.lines[i].includes(mark)) continue;
       this.at = i + 1;

@@ -1,4 +1,4 @@
-// The view Live: the streams, and panes side by side, each with what is read of one.
+// The view Live: the streams, and panes side by side, each with what is read of one, or of a pattern.
 //
 // The modules: streams.js is the list of streams, address.js what the address says, pane.js one
 // stream with its form.js, chart.js and latency.js. Records come by feed.js, which is the
@@ -12,7 +12,8 @@ import { setState } from "../shared/state.js";
 import { format, parse, same, start } from "./address.js";
 import { connection } from "./feed.js";
 import { Pane } from "./pane.js";
-import { Menu, busiest } from "./streams.js";
+import { several } from "./rows.js";
+import { Menu, busiest, matches } from "./streams.js";
 
 // How often the lists are drawn, how many of these turns the figures take, and how often a server
 // that does not answer is asked for its streams, in ms.
@@ -48,8 +49,11 @@ function open(root, context) {
 
   // make puts a pane in a place, instead of the one that is there.
   function make(read, place) {
-    const info = streams.find((stream) => stream.stream === read.stream);
-    const pane = new Pane(read, info, link, { changed, remove: () => remove(pane) });
+    const info = several(read.stream) ? { streams: streams.map(({ stream }) => stream).filter((stream) => matches(read.stream, stream)) }
+      : streams.find((stream) => stream.stream === read.stream);
+    // A session has each stream once, of one filter: a pattern would not be sent those of other panes.
+    const own = several(read.stream) ? connection(server) : null;
+    const pane = new Pane(read, info, own ?? link, { changed, remove: () => remove(pane), closed: () => own?.client.close() });
     const old = panes[place];
     if (old) old.root.replaceWith(pane.root);
     else $("panes").append(pane.root);
@@ -63,7 +67,7 @@ function open(root, context) {
 
   function arrange() {
     $("panes").dataset.panes = panes.length;
-    menu.mark(panes.map((pane) => pane.read.stream), panes.length < mostPanes);
+    menu.show(panes.map((pane) => pane.read.stream), panes.length < mostPanes);
     changed();
   }
 

@@ -34,6 +34,7 @@ export class Form {
     this.count = 0;
     this.ids = 0;
     this.places = new Map(); // by pointer: {control, fault}
+    this.varying = []; // what depends on its value
     this.invalid = new Set(); // controls whose text is no value
   }
 
@@ -74,11 +75,29 @@ export class Form {
   // part returns the elements for a part of the value.
   part(given, slot, at) {
     this.count++;
-    let shape = given.kind === "null" ? { ...given, kind: "enum", values: [null] } : given;
     const value = slot.get();
+    if (given.adapt) given = this.adapted(given, slot, value);
+    let shape = given.kind === "null" ? { ...given, kind: "enum", values: [null] } : given;
     if (at.depth > deepest) shape = json("This part is too large for a form.", given);
     else if (value !== undefined && !holds(shape, value)) shape = json("This is not what the schema says, and is shown as JSON.", given);
     return groups[shape.kind]?.(this, shape, slot, at) ?? this.row(shape, slot, at);
+  }
+
+  // adapted is what a shape is for its value, which can change with that.
+  adapted(shape, slot, value) {
+    const now = shape.adapt(value);
+    this.varying.push({ shape, slot, variant: now.variant });
+    return now;
+  }
+
+  // vary makes the form anew if a shape is another by now. A text that is being written goes on.
+  vary(pointer) {
+    const is = ({ shape, slot, variant }) => shape.adapt(slot.get()).variant === variant;
+    if (this.varying.every(is)) return;
+    const { selectionStart: start, selectionEnd: end, tagName } = document.activeElement;
+    this.redraw(pointer);
+    const control = this.places.get(pointer)?.control;
+    if (control?.tagName === tagName && typeof start === "number") control.setSelectionRange(start, end);
   }
 
   // row is a field with one control.
@@ -90,8 +109,9 @@ export class Form {
     const control = controls[shape.kind]({ form: this, shape, slot, at, id, more });
     control.id = id;
     control.setAttribute("aria-describedby", `${about.textContent ? `${id}-about ` : ""}${id}-fault`);
-    if (at.required) control.setAttribute("aria-required", "true");
-    const label = at.bare ? undefined : el("label", { for: id }, name(at), at.required && el("span", { class: "required" }, "required"));
+    const required = at.required && !at.extra;
+    if (required) control.setAttribute("aria-required", "true");
+    const label = at.bare ? undefined : el("label", { for: id }, name(at), required && el("span", { class: "required" }, "required"));
     if (at.bare) control.setAttribute("aria-label", at.name || "value");
     more.prepend(control);
     const row = el("div", { class: "field" }, label, more, about.textContent ? about : undefined, fault);
@@ -107,6 +127,7 @@ export class Form {
   changed(slot) {
     this.mark(slot.pointer, "");
     this.onchange(this.value);
+    this.vary(slot.pointer);
   }
 
   // set changes a slot because of a control.

@@ -15,7 +15,7 @@ function group(form, shape, slot, at, content) {
   const fault = el("p", { id: `${id}-fault`, class: "fault" });
   const about = el("p", { id: `${id}-about`, class: "about" }, said({ ...shape, value: undefined }));
   const box = el("fieldset", { class: at.depth ? "group" : "group whole", tabindex: "-1", "aria-describedby": `${about.textContent ? `${id}-about ` : ""}${id}-fault` },
-    el("legend", at.name === "" ? { class: "unseen" } : {}, name(at), at.required && !at.bare && at.name !== "" && el("span", { class: "required" }, "required")),
+    el("legend", at.name === "" ? { class: "unseen" } : {}, name(at), at.required && !at.extra && !at.bare && at.name !== "" && el("span", { class: "required" }, "required")),
     about.textContent ? about : undefined, fault);
   form.place(slot.pointer, box, fault);
   box.append(...content.filter(Boolean));
@@ -67,8 +67,8 @@ export function objectPart(form, shape, slot, at) {
   const others = [...(value?.keys() ?? [])].filter((key) => !known.has(key));
   for (const key of others.slice(0, room(form, slot))) {
     if (form.full) break;
-    const of = shape.more?.() ?? json("The schema has no such member.");
-    parts.push(el("div", { class: "removable" }, place(of, key, { kept: true, required: true }), button("Remove", () => form.restructure(member(slot, key), undefined, slot.pointer), `Remove ${key}`)));
+    const of = shape.more?.(key) ?? json("The schema has no such member.");
+    parts.push(el("div", { class: "removable" }, place(of, key, { kept: true, required: true, extra: true }), button("Remove", () => form.restructure(member(slot, key), undefined, slot.pointer), `Remove ${key}`)));
   }
   if (shape.more && (shape.grows || shape.fields.length === 0)) parts.push(memberAdder(form, shape, slot, at));
   if (!at.required && !at.kept) parts.push(button("Leave out", () => put(undefined), `Leave out ${at.name}`));
@@ -81,7 +81,7 @@ function memberAdder(form, shape, slot, at) {
   const add = () => {
     const key = input.value;
     if (key === "" || slot.get()?.has?.(key)) input.focus();
-    else form.restructure(member(slot, key), sample(shape.more()));
+    else form.restructure(member(slot, key), sample(shape.more(key)));
   };
   input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
@@ -106,7 +106,7 @@ function oneofPart(form, oneof, slot, at, { isThere, keyOf, place }) {
   });
   return el("div", { class: "choice" },
     el("div", { class: "field" }, el("label", { for: id }, `${clipped(oneof.name, 100)} (one of)`), control),
-    set && !form.full && place(set.shape(), keyOf(set), { required: true, kept: true }));
+    set && !form.full && place(set.shape(), keyOf(set), { required: true, kept: true, extra: true }));
 }
 
 export function arrayPart(form, shape, slot, at) {
@@ -151,7 +151,7 @@ export function choicePart(form, shape, slot, at) {
   const fault = el("p", { id: `${id}-fault`, class: "fault" });
   control.setAttribute("aria-describedby", `${about.textContent ? `${id}-about ` : ""}${id}-fault`);
   control.setAttribute("aria-label", `Kind of ${at.name || "the value"}`);
-  const label = at.bare ? undefined : el("label", { for: id }, name(at), at.required && at.name !== "" && el("span", { class: "required" }, "required"));
+  const label = at.bare ? undefined : el("label", { for: id }, name(at), at.required && !at.extra && at.name !== "" && el("span", { class: "required" }, "required"));
   const inner = { ...at, depth: at.depth + 1, required: true, kept: true, bare: true };
   const part = value === undefined ? undefined : is < 0 ? json("No alternative of the schema is like this.") : shape.options[is].shape();
   // A value of which there is but one, such as null, needs no field beside its choice.

@@ -2,6 +2,7 @@
 // included, and nothing is fetched.
 
 import { Digits, parse, print } from "../shared/value.js";
+import { applicable, excluded, isConditional, unconditional } from "./conditions.js";
 import { clipped, hints, json, nowISO } from "./shape.js";
 
 // Bounds of what is looked at: a schema is data of others.
@@ -74,19 +75,39 @@ export function fromJSONSchema(text) {
     for (const [name, value] of other) {
       const mine = all.get(name);
       if (mine === undefined) all.set(name, value);
-      else if (name === "properties" && mine instanceof Map && value instanceof Map) all.set(name, new Map([...mine, ...[...value].filter(([of]) => !mine.has(of))]));
+      else if (name === "properties" && mine instanceof Map && value instanceof Map) all.set(name, new Map([...mine, ...[...value].map(([of, part]) => [of, mine.has(of) ? both(mine.get(of), part) : part])]));
       else if (name === "required" && Array.isArray(mine) && Array.isArray(value)) all.set(name, [...mine, ...value]);
     }
   }
 
+  // both is a schema of what two say of the same member.
+  const both = (mine, other) => (mine instanceof Map || other instanceof Map ? new Map([["allOf", [mine, other]]]) : mine);
+
   function shapeOf(given) {
-    let schema = resolved(given);
+    const schema = resolved(given);
     if (schema === undefined) return json("The schema refers to something that is not in it.");
     if (!(schema instanceof Map)) return json(schema === false ? "The schema lets nothing pass here." : "");
-    schema = merged(schema);
+    return isConditional(schema, resolved) ? varying(schema) : settled(merged(schema));
+  }
+
+  // varying is the shape of a schema with parts that hold for some values only: adapt returns what it
+  // is for one.
+  function varying(schema) {
+    const always = unconditional(schema, resolved);
+    const adapt = (value) => {
+      const all = merged(new Map(always));
+      const { parts, variant } = applicable(schema, value, resolved);
+      for (const part of parts) join(all, merged(unconditional(part, resolved)));
+      return { ...settled(all), variant };
+    };
+    return { ...settled(merged(always)), adapt };
+  }
+
+  function settled(schema) {
     const example = Array.isArray(schema.get("examples")) ? schema.get("examples")[0] : undefined;
     const common = {
       title: clipped(schema.get("title"), 100), about: clipped(schema.get("description")), value: schema.get("default") ?? example,
+      without: schema.has("not") ? clipped(excluded(schema.get("not"), print, resolved)) : "",
     };
     if (schema.has("const")) return { ...common, kind: "enum", values: [schema.get("const")], value: schema.get("const") };
     const values = schema.get("enum");
@@ -107,7 +128,7 @@ export function fromJSONSchema(text) {
 
   // option is an alternative, with what stands beside all of them.
   function option(schema, branch, i) {
-    const beside = new Map([...schema].filter(([name]) => !["oneOf", "anyOf", "title", "description", "default", "examples"].includes(name)));
+    const beside = new Map([...schema].filter(([name]) => !["oneOf", "anyOf", "not", "title", "description", "default", "examples"].includes(name)));
     const shape = () => {
       const target = resolved(branch);
       return beside.size && target instanceof Map ? shapeOf(new Map([...beside, ["allOf", [target, ...(beside.get("allOf") ?? [])]]])) : shapeOf(branch);
@@ -169,8 +190,22 @@ export function fromJSONSchema(text) {
       if (typeof name === "string" && !properties?.has?.(name)) fields.push({ name, required: true, shape: () => shapeOf(schema.get("additionalProperties") ?? true) });
     }
     const more = schema.get("additionalProperties");
-    const closed = more === false && !schema.has("patternProperties");
-    return { kind: "object", fields, oneofs: [], grows: more instanceof Map, more: closed ? undefined : () => shapeOf(more instanceof Map ? more : true) };
+    const patterns = schema.get("patternProperties") instanceof Map ? [...schema.get("patternProperties")].slice(0, mostOptions) : [];
+    const closed = more === false && !patterns.length;
+    const names = patterns.length > 0 && more === false && `names match ${patterns.map(([pattern]) => clipped(pattern, 60)).join(" or ")}`;
+    return { kind: "object", fields, oneofs: [], grows: more instanceof Map || patterns.length > 0, names: names || "", more: closed ? undefined : (name = "") => other(name, patterns, more) };
+  }
+
+  // other is the shape of a member with a name of its own. Patterns are not run, but for those that
+  // say how a name begins; with others, a value is of one of them.
+  function other(name, patterns, more) {
+    const rest = more instanceof Map ? [["", more]] : more === false ? [] : [["", true]];
+    const may = patterns.filter(([pattern]) => begins(pattern, name) !== false);
+    const sure = may.filter(([pattern]) => begins(pattern, name));
+    const options = sure.length ? sure.slice(0, 1) : [...may, ...rest];
+    if (!options.length) return json("The schema has no member of such a name.");
+    if (options.length === 1) return shapeOf(options[0][1]);
+    return { kind: "choice", options: options.map(([pattern, part]) => ({ label: pattern ? `name matches ${clipped(pattern, 60)}` : "another name", shape: () => shapeOf(part) })) };
   }
 
   return shapeOf(root);
@@ -181,6 +216,12 @@ function between(least, most, things = "") {
   const of = things && ` ${(most || least) === "1" ? things.slice(0, -1) : things}`;
   if (least && most) return least === most ? `${least}${of}` : `${least} to ${most}${of}`;
   return least ? `at least ${least}${of}` : most && `at most ${most}${of}`;
+}
+
+// begins says whether a name begins as a pattern says, undefined for patterns that say something else.
+function begins(pattern, name) {
+  const [, start] = /^\^([\w-]*)$/.exec(pattern) ?? [];
+  return start === undefined ? undefined : name.startsWith(start);
 }
 
 const above = (figure, words) => figure && `${words} ${figure}`;
@@ -211,7 +252,7 @@ function unescaped(part) {
 
 // implied is the type that a schema without one speaks of.
 function implied(schema) {
-  if (schema.has("properties") || schema.has("required") || schema.has("additionalProperties")) return "object";
+  if (["properties", "required", "additionalProperties", "patternProperties"].some((name) => schema.has(name))) return "object";
   if (schema.has("items") || schema.has("prefixItems")) return "array";
   if (schema.has("minLength") || schema.has("maxLength") || schema.has("pattern") || schema.has("format")) return "string";
   if (schema.has("minimum") || schema.has("maximum") || schema.has("multipleOf")) return "number";

@@ -3,7 +3,7 @@
 // A shape is an object with a kind:
 //
 //   object   fields [{name, required, shape()}], oneofs [{name, fields}], more() for members
-//            of other names, if there can be any
+//            of other names, if there can be any; names says what those are
 //   array    item(index)
 //   text, number, boolean, null
 //   enum     values
@@ -11,7 +11,10 @@
 //   json     anything, or what is not understood; why says so
 //
 // and perhaps title, about (what the schema says of it), hint (what it must be), value (its
-// default or example), and now(), which returns the present time in the shape's form. Parts
+// default or example), without (what it
+// must not be), and now(), which returns the present time in the shape's form. A shape that depends on
+// its value has adapt(value), which returns what it is for one, with a variant: a text that differs
+// where the shape does. Parts
 // are functions, which are called when they are shown: a schema may refer to itself.
 
 import { Digits, copy, equal, print, typeOf } from "../shared/value.js";
@@ -23,6 +26,7 @@ const deepest = 8;
 const mostFields = 60;
 const mostValues = 500;
 const mostSteps = 20_000;
+const mostVariants = 4;
 
 export const clipped = (text, most = longest) =>
   typeof text !== "string" ? "" : text.length > most ? `${text.slice(0, most)}…` : text;
@@ -58,15 +62,26 @@ export function sample(shape, { all = false } = {}) {
 
   function object(shape, depth) {
     const members = new Map();
+    fill(shape, depth, members);
+    // What is there can have more required.
+    for (let i = 0, known = ""; shape.adapt && i < mostVariants; i++) {
+      const now = shape.adapt(members);
+      if (now.kind !== "object" || now.variant === known) break;
+      known = now.variant;
+      fill(now, depth, members);
+    }
+    return members;
+  }
+
+  function fill(shape, depth, members) {
     for (const { name, required, shape: part } of shape.fields) {
       if (members.size >= mostFields || depth >= deepest || left < 0) break;
-      if (!required && (!all || depth > 2)) continue;
+      if (members.has(name) || (!required && (!all || depth > 2))) continue;
       const shape = part();
       // What is not required is left out where an example is no more than a guess.
       if (!required && (shape.unsure || shape.kind === "json" || shape.kind === "choice")) continue;
       members.set(name, of(shape, depth + 1));
     }
-    return members;
   }
 
   return of(shape, 0);
@@ -105,7 +120,7 @@ export const name = (at) => clipped(at.name || "value", 120);
 
 // said is what the schema says of a part.
 export function said(shape) {
-  const parts = [shape.title, shape.about, hints(shape.hint), shape.why].filter(Boolean);
+  const parts = [shape.title, shape.about, hints(shape.hint, shape.without), shape.names, shape.why].filter(Boolean);
   if (shape.value !== undefined && shape.kind !== "enum") parts.push(`default or example: ${clipped(print(shape.value), 80)}`);
   return parts.join(" · ");
 }

@@ -1,11 +1,11 @@
 // The view Publish: a record for one of the streams that the principal may publish to.
 //
 // The modules: composer.js is the value as a text and as a form, schemas.js a stream's schema,
-// which jsonschema.js, avro.js and protobuf.js (with protofile.js) turn into what shape.js
-// describes; form.js, groups.js, controls.js and slot.js are the form of that, and faults.js what
-// the server says is wrong. record.js has the other parts of a record, fillings.js and
-// templates.js what it can be filled with, sender.js sends it, and echo.js shows it as it comes
-// back.
+// which jsonschema.js (with conditions.js), avro.js and protobuf.js (with protofile.js) turn into
+// what shape.js describes; form.js, groups.js, controls.js and slot.js are the form of that, and
+// faults.js what the server says is wrong. record.js has the other parts of a record, fillings.js
+// and templates.js what it can be filled with, sender.js sends it, and echo.js shows it as it
+// comes back.
 
 import { $ } from "../shared/dom.js";
 import { answered } from "../shared/faults.js";
