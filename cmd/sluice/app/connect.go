@@ -77,6 +77,9 @@ func (a *App) ask(ctx context.Context) []Finding {
 	}
 	checks := a.front.checks()
 	maps.Copy(checks, a.front.without())
+	for name, p := range a.front.presences {
+		checks["kafka "+name] = p.beforeStart
+	}
 	for name, check := range checks {
 		asking.Go(func() { found(name, untilAnswered(ctx, check)) })
 	}
@@ -118,7 +121,7 @@ func untilAnswered(ctx context.Context, check func(context.Context) error) error
 func readable(ctx context.Context, from *cluster, name string) error {
 	topic, err := from.source.Topic(ctx, name)
 	if errors.Is(err, upstream.ErrUnknownTopic) {
-		return fmt.Errorf("topic %q does not exist in kafka cluster %s: correct the name, or create the topic: %w", name, from.name, upstream.ErrUnknownTopic)
+		return fmt.Errorf("%w: kafka cluster %s has no topic %q: correct the name, create the topic, or set partitions to have the server create it", upstream.ErrUnknownTopic, from.name, name)
 	}
 	if err != nil {
 		return err
