@@ -91,8 +91,12 @@ func (a *App) ask(ctx context.Context) []Finding {
 			reads <- struct{}{}
 			defer func() { <-reads }()
 			err := readable(ctx, a.clusters[stream.Cluster], stream.Topic)
-			if errors.Is(err, upstream.ErrUnknownTopic) && stream.Partitions > 0 {
+			switch {
+			case !errors.Is(err, upstream.ErrUnknownTopic):
+			case stream.Partitions > 0:
 				err = nil // the server creates it
+			default:
+				err = fmt.Errorf("topic %q does not exist in kafka cluster %s: correct the name, create the topic, or set partitions to have the server create it", stream.Topic, stream.Cluster)
 			}
 			found("stream "+name, err)
 		})
@@ -120,9 +124,6 @@ func untilAnswered(ctx context.Context, check func(context.Context) error) error
 // readable returns why a topic cannot be read.
 func readable(ctx context.Context, from *cluster, name string) error {
 	topic, err := from.source.Topic(ctx, name)
-	if errors.Is(err, upstream.ErrUnknownTopic) {
-		return fmt.Errorf("%w: kafka cluster %s has no topic %q: correct the name, create the topic, or set partitions to have the server create it", upstream.ErrUnknownTopic, from.name, name)
-	}
 	if err != nil {
 		return err
 	}

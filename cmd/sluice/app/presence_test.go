@@ -81,7 +81,7 @@ func TestConnectBeforeTheFirstStart(t *testing.T) {
 			failed[f.Name] = f.Err.Error()
 		}
 	}
-	if len(failed) != 1 || !strings.Contains(failed["stream left"], "no topic \"left.alone\": correct the name, create the topic, or set partitions") {
+	if len(failed) != 1 || !strings.Contains(failed["stream left"], "topic \"left.alone\" does not exist in kafka cluster default: correct the name, create the topic, or set partitions") {
 		t.Errorf("failed: %v", failed)
 	}
 }
