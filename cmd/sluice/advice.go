@@ -21,7 +21,7 @@ func advised(err error) error {
 // adviceOn returns what to do about an error, "" for nothing.
 func adviceOn(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "another program listens there: end it, or choose other addresses with --listen and --admin-listen"
+		return "another program listens there: end it, or choose another address with --listen or --admin-listen (in dev also --kafka-listen)"
 	}
 	refused, ok := errors.AsType[*client.Error](err)
 	if !ok {

@@ -46,6 +46,10 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 	}
 	for _, topic := range append(Topics(), config.Topics...) {
 		if kafka.TopicInfo(topic.Name) != nil {
+			if kept := len(kafka.PartitionInfos(topic.Name)); kept != int(topic.Partitions) {
+				config.Logger.Warn("a topic that is kept has other partitions than are asked for: use another data directory, or another name",
+					"topic", topic.Name, "partitions", kept, "asked_for", topic.Partitions)
+			}
 			continue
 		}
 		settings := map[string]string{}
