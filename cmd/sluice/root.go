@@ -104,6 +104,7 @@ not all of it (tail, publish, bench).`,
 	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(),
 		newSessions(), newCursors(), newTail(), newPublish(), newBench(), newStreams(), newVersion())
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	plainFlags(root)
 	finish(root)
 	return root
@@ -120,6 +121,14 @@ func finish(cmd *cobra.Command) {
 	case cmd.HasSubCommands():
 		cmd.Args = knownCommand
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	case cmd.Name() == "help":
+		cmd.Args = func(cmd *cobra.Command, names []string) error {
+			found, rest, err := cmd.Root().Find(names)
+			if err != nil {
+				return err
+			}
+			return knownCommand(found, rest)
+		}
 	case args != nil:
 		cmd.Args = func(cmd *cobra.Command, given []string) error {
 			if args(cmd, given) != nil {
