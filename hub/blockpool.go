@@ -32,7 +32,7 @@ type blockPool struct {
 	fetches, made uint64
 }
 
-// deferred is what is to be done once blocks.mu has been released.
+// deferred is what is to be done once blockPool.mu has been released.
 type deferred struct {
 	fetch []*lateFetch
 	pump  []Owner

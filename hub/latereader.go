@@ -21,10 +21,10 @@ type late struct {
 	owner  Owner
 
 	// waiting is set until everything that it wants has arrived. It is written under
-	// blocks.mu.
+	// blockPool.mu.
 	waiting atomic.Bool
 
-	// Guarded by blocks.mu.
+	// Guarded by blockPool.mu.
 	wants    []want
 	pending  int  // parts of fetches that it waits for
 	queued   bool // it waits for a turn

@@ -3,7 +3,7 @@ package hub
 // replays bounds how many subscriptions have Kafka read for them at once, in all, for
 // each tenant and for each principal. Others wait their turn. A turn is for one read and
 // for delivering what it brought, so that subscriptions that need several reads
-// alternate. Guarded by blocks.mu.
+// alternate. Guarded by blockPool.mu.
 type replays struct {
 	shares
 	waiting lines[*late]

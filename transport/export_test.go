@@ -15,19 +15,19 @@ func (s *Server) WithoutPoller() {
 	s.newPoller = func() (*socket.Poller, error) { return nil, errors.ErrUnsupported }
 }
 
-// SessionsOf returns the ids of a principal's open sessions, by its key, and
-// SessionsRevokedBy of those that a revocation names.
-func (s *Server) SessionsOf(key string) []string { return ids(s.sessionsOf(key)) }
+// SessionsOf returns the ids of a principal's open sessions, by its key.
+func (s *Server) SessionsOf(key string) []string {
+	return s.visited(func(p *auth.Principal) bool { return p.Key() == key })
+}
 
-// SessionsRevokedBy is SessionsOf for a revocation.
-func (s *Server) SessionsRevokedBy(r auth.Revocation) []string { return ids(s.sessionsRevokedBy(r)) }
+// SessionsRevokedBy returns the ids of the open sessions whose credentials a revocation names.
+func (s *Server) SessionsRevokedBy(r auth.Revocation) []string {
+	return s.visited(func(p *auth.Principal) bool { return p.RevokedBy(r) })
+}
 
-func ids(sessions []*session) []string {
-	var found []string
-	for _, x := range sessions {
-		found = append(found, x.id)
-	}
-	return found
+func (s *Server) visited(fits func(*auth.Principal) bool) (ids []string) {
+	s.visitSessions(fits, func(x *session) { ids = append(ids, x.id) })
+	return ids
 }
 
 // Held returns how many sessions wait until their sockets are writable, and how many

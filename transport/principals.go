@@ -16,19 +16,3 @@ func (s *Server) visitSessions(fits func(*auth.Principal) bool, visit func(*sess
 		}
 	}
 }
-
-// sessionsOf returns the open sessions of a principal, by its key.
-func (s *Server) sessionsOf(key string) []*session {
-	return s.collect(func(p *auth.Principal) bool { return p.Key() == key })
-}
-
-// sessionsRevokedBy returns the open sessions whose credentials a revocation names.
-func (s *Server) sessionsRevokedBy(r auth.Revocation) []*session {
-	return s.collect(func(p *auth.Principal) bool { return p.RevokedBy(r) })
-}
-
-func (s *Server) collect(fits func(*auth.Principal) bool) []*session {
-	var found []*session
-	s.visitSessions(fits, func(x *session) { found = append(found, x) })
-	return found
-}

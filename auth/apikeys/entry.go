@@ -22,8 +22,6 @@ const (
 	maxKeys = 50_000
 	// maxClaims bounds the claims of a key, as JSON, in bytes.
 	maxClaims = 4 << 10
-	// MaxEntryBytes bounds an entry in a Store.
-	MaxEntryBytes = 16 << 10
 )
 
 // Entry describes a key. It is an element of the list keys in a file, or, as JSON, an

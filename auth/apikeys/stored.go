@@ -21,9 +21,9 @@ const (
 
 // Store has entries that several instances share.
 type Store interface {
-	// Entry returns the entry of an ID, as Entry.JSON makes it, at most MaxEntryBytes
-	// long, or nil if there is none. It is called by many goroutines at once, and
-	// bounds its own time.
+	// Entry returns the entry of an ID, as Entry.JSON makes it, or nil if there is none.
+	// It is called by many goroutines at once, and bounds its own time and the size of
+	// an entry.
 	Entry(ctx context.Context, id string) ([]byte, error)
 }
 

@@ -25,9 +25,9 @@ variables and flags, reads the files that the configuration names, and reports a
 errors with their paths. Check opens no connections, except with --connect.
 
 With --connect, check also asks what the configuration names, as the server would: the
-Kafka clusters, whether the topics of the streams exist and can be read, Redis, the issuers
-of tokens, schema registries, the webhook. It writes nothing. What does not answer is asked
-again for the time of --wait. Each result is a line; the exit code is 1 if one is a failure.
+Kafka clusters, whether the topics of the streams can be read (those that the server creates
+may be missing), Redis, the issuers of tokens, schema registries, the webhook. It writes
+nothing. What does not answer is asked again for the time of --wait. Each result is a line; the exit code is 1 if one is a failure.
 
 With --print-defaults, check prints an initial configuration file instead: every
 field with its meaning, bounds and default.`,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sluice/transport/client"
 )
@@ -18,6 +19,27 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
 		panic("complete: " + err.Error())
 	}
+}
+
+// completeFlags has no names of files offered for flags of a command that name none. Which do is
+// in their usage.
+func completeFlags(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, known := cmd.GetFlagCompletionFunc(f.Name); known {
+			return
+		}
+		switch f.Name {
+		case "log-level":
+			completeValues(cmd, f.Name, "debug", "info", "warn", "error")
+			return
+		case "log-format":
+			completeValues(cmd, f.Name, "json", "text")
+			return
+		}
+		if what, _ := pflag.UnquoteUsage(f); what != "file" && what != "directory" {
+			completeValues(cmd, f.Name)
+		}
+	})
 }
 
 // completeStreams completes the first argument with the names of the server's streams that may

@@ -113,7 +113,7 @@ func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 		Logger:         log.With("component", "embedded"),
 	})
 	if err != nil {
-		return fmt.Errorf("start the embedded servers: %w", err)
+		return err
 	}
 	a, err := newDevApp(servers, chosen, own, log, func(address net.Addr) {
 		fmt.Fprint(out, welcome(address.String(), servers.Brokers[0], chosen, own))

@@ -104,6 +104,7 @@ func TestDocSnippets(t *testing.T) {
 						t.Errorf("%s: examples of the protocol are played in PROTOCOL.md only", s)
 					}
 				case "nginx": // TestTransportsThroughNginx
+				case "ini": // TestDocService
 				case "text":
 				default:
 					t.Errorf("%s: no test runs what is %q", s, s.kind)

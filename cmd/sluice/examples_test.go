@@ -103,6 +103,30 @@ func TestExampleElsewhere(t *testing.T) {
 	page.expectNoFaults(t)
 }
 
+// TestExampleRefused: on a server that has other streams, each example says in the page why it shows
+// nothing.
+func TestExampleRefused(t *testing.T) {
+	t.Parallel()
+	address := startDev(t)
+	page := watch(t, openTab(t))
+	for name, stream := range map[string]string{
+		"flights": "flights.positions", "market": "market.ticks", "chat": "chat.lobby", "iot": "iot.telemetry", "phone": "wiki.edits",
+	} {
+		t.Run("at "+name, func(t *testing.T) {
+			answer := get(t.Context(), t, "http://"+address+"/examples/"+name+".html")
+			defer func() { _ = answer.Body.Close() }()
+			source := strings.NewReplacer(`new URL("../", location.href)`, `"http://`+address+`/"`, `"`+stream+`"`, `"another.stream"`).Replace(readAll(t, answer.Body))
+			elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/html; charset=utf-8")
+				_, _ = w.Write([]byte(source))
+			}))
+			defer elsewhere.Close()
+			p := page.visit(t, elsewhere.URL+"/")
+			p.until(`is("state", "closed: the stream does not exist")`)
+		})
+	}
+}
+
 // watched is a tab whose faults are collected, and whose WebSockets are counted.
 type watched struct {
 	tab

@@ -133,10 +133,10 @@ func ask(cmd *cobra.Command, a *answers) error {
 // the words of check.
 func (a *answers) configuration() (string, error) {
 	if a.Issuer == "" && !a.Public {
-		return "", usage("nobody could read: name an --issuer, or use --public")
+		return "", usage("no client could read the streams: name the --issuer of their tokens, or use --public")
 	}
 	if len(a.Streams) == 0 {
-		return "", usage("there is no --stream")
+		return "", usage("--stream is required: NAME, or NAME=TOPIC")
 	}
 	var text strings.Builder
 	quote := func(what any) (string, error) {

@@ -18,8 +18,6 @@ func newKeyset() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keyset",
 		Short: "Manage keysets of what is encrypted in records",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newKeysetCreate(), newKeysetRotate())
 	return cmd

@@ -72,6 +72,10 @@ func fakePublish(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/v1/streams":
+		if r.Header.Get("Authorization") == "Bearer norights" {
+			_, _ = io.WriteString(w, `{"streams":[]}`)
+			return
+		}
 		_, _ = io.WriteString(w, `{"streams":[{"stream":"chat","content":"json","partitions":3,"subscribe":true,"publish":true,"replay_ms":-1},`+
 			`{"stream":"lost","topic_missing":true,"subscribe":true,"publish":false,"replay_ms":600000}]}`)
 		return

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -10,8 +11,8 @@ import (
 	"sluice/cmd/sluice/config"
 )
 
-// knownCommand is the Args of the root command, which has none: what looks like one is a
-// command that does not exist.
+// knownCommand is the Args of a command that has others below it, and no arguments: what looks
+// like one is a command that does not exist.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -24,7 +25,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	}
 	hint := config.Suggest(args[0], names)
 	if hint == "" {
-		hint = ": see sluice --help"
+		hint = fmt.Sprintf(": see %s --help", cmd.CommandPath())
 	}
 	return fmt.Errorf("unknown command %q%s", args[0], hint)
 }
@@ -46,4 +47,18 @@ func meantFlag(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w%s", err, hint)
 	}
 	return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
+}
+
+// wrongArguments says which arguments a command has, in place of how many.
+func wrongArguments(cmd *cobra.Command, args []string) error {
+	_, names, takesAny := strings.Cut(strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath()+" ")
+	switch {
+	case !takesAny && cmd.Flags().Lookup("config") != nil:
+		return fmt.Errorf("%s has no arguments, and %q is one: a configuration is named with --config", cmd.CommandPath(), args[0])
+	case !takesAny:
+		return fmt.Errorf("%s has no arguments, and %q is one: see %[1]s --help", cmd.CommandPath(), args[0])
+	case len(args) == 0:
+		return fmt.Errorf("an argument is missing: %s %s", cmd.CommandPath(), names)
+	}
+	return fmt.Errorf("%q is one argument too many: %s %s; quote what has spaces", args[len(args)-1], cmd.CommandPath(), names)
 }

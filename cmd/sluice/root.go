@@ -56,7 +56,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
+	err := advised(root.ExecuteContext(ctx))
 	if err == nil || nobodyReads(err, out) {
 		return exitOK
 	}
@@ -96,8 +96,6 @@ Exit codes: 0 success, 1 failure at run time, 2 wrong usage or configuration, 3 
 not all of it (tail, publish, bench).`,
 		SilenceErrors: true, // run prints them
 		SilenceUsage:  true,
-		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Version:       version(),
 	}
 	root.SetVersionTemplate(versionLine())
@@ -105,5 +103,38 @@ not all of it (tail, publish, bench).`,
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(newServe(), newDev(), newInit(), newCheck(), newToken(), newKey(), newKeyset(), newEncrypt(), newRevoke(),
 		newSessions(), newCursors(), newTail(), newPublish(), newBench(), newStreams(), newVersion())
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	plainFlags(root)
+	finish(root)
 	return root
+}
+
+// finish gives a command, and those below it, what the library does not: errors that name
+// arguments, and completions for flags.
+func finish(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		finish(below)
+	}
+	completeFlags(cmd)
+	switch args := cmd.Args; {
+	case cmd.HasSubCommands():
+		cmd.Args = knownCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	case cmd.Name() == "help":
+		cmd.Args = func(cmd *cobra.Command, names []string) error {
+			found, rest, err := cmd.Root().Find(names)
+			if err != nil {
+				return err
+			}
+			return knownCommand(found, rest)
+		}
+	case args != nil:
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if args(cmd, given) != nil {
+				return wrongArguments(cmd, given)
+			}
+			return nil
+		}
+	}
 }

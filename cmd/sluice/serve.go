@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -110,7 +111,11 @@ func configured(cmd *cobra.Command) func() (*config.Config, error) {
 		if file == "" {
 			file = os.Getenv(config.FileVariable)
 		}
-		return config.Load(config.Options{File: file, Flags: cmd.Flags()})
+		c, err := config.Load(config.Options{File: file, Flags: cmd.Flags()})
+		if err != nil && file == "" {
+			return nil, fmt.Errorf("%w\n  no file was read: name one with --config, or have sluice init write one", err)
+		}
+		return c, err
 	}
 }
 

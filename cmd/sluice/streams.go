@@ -25,7 +25,8 @@ func newStreams() *cobra.Command {
 		Use:   "streams",
 		Short: "List the streams that a server has for you",
 		Long: `Streams lists the streams of a server that the token may see, and what it may do with
-them: subscribe, publish, and how far back it may read. With --json, each is a line of JSON.`,
+them: subscribe, publish, and how far back it may read. The number of partitions is ? until the
+server has read the stream. With --json, each is a line of JSON.`,
 		Example: `  sluice streams
   sluice streams --server https://sluice.example.com --token-file token.txt --json`,
 		Args: cobra.NoArgs,
@@ -42,6 +43,9 @@ them: subscribe, publish, and how far back it may read. With --json, each is a l
 		streams, err := c.Streams(ctx)
 		if err != nil {
 			return err
+		}
+		if len(streams) == 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), "sluice: the server has no stream for you: its grants say which streams a token may use")
 		}
 		return printStreams(terminal.Safely(cmd.OutOrStdout()), streams, asJSON)
 	}

@@ -47,13 +47,6 @@ const (
 	tooDeep       = "too_deep"
 )
 
-// Keywords returns all that the keyword of a violation can be.
-func Keywords() []string {
-	return []string{
-		wrongType, wrongRange, wrongFormat, wrongSymbol, wrongKey, unknownField, twoFields, missing, halfCharacter, tooCostly, tooLarge, tooDeep,
-	}
-}
-
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 func (e *encoder) release() {

@@ -73,8 +73,11 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		write("%s", e.Message)
 	}
-	for _, v := range e.Violations {
-		write("%s %s", v.Pointer, v.Message)
+	for i, v := range e.Violations {
+		if i == 0 && strings.Contains(e.Message, v.Message) {
+			continue // the message is made of it
+		}
+		write("%s", strings.TrimPrefix(v.Pointer+" "+v.Message, " "))
 	}
 	switch {
 	case e.cause != nil:

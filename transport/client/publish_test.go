@@ -14,6 +14,24 @@ import (
 	"sluice/transport/client"
 )
 
+// TestViolationsAreToldOnce: the message of a fault is made of its first violation, which is not
+// told again.
+func TestViolationsAreToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err  client.Error
+		want string
+	}{
+		"one":     {client.Error{Code: "invalid", Message: "/temp_c must be a number", Violations: []client.Violation{{"/temp_c", "must be a number"}}}, "invalid: /temp_c must be a number"},
+		"two":     {client.Error{Code: "invalid", Message: "/a must be a number (and 1 more)", Violations: []client.Violation{{"/a", "must be a number"}, {"/b", "must be a number"}}}, "invalid: /a must be a number (and 1 more): /b must be a number"},
+		"a value": {client.Error{Code: "invalid", Message: "the record is not taken", Violations: []client.Violation{{"", "the value is not JSON"}}}, "invalid: the record is not taken: the value is not JSON"},
+	} {
+		if got := test.err.Error(); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -10,7 +10,7 @@ import (
 const MaxMessageID = 128
 
 // messageID checks a message id: 1 to MaxMessageID printable characters of ASCII, so that
-// every door can carry every id.
+// every interface can carry every id.
 func (p *parser) messageID(pointer, text string) string {
 	switch {
 	case text == "":

@@ -19,6 +19,7 @@ type parser struct {
 
 	code       Code
 	violations []Violation
+	unknowns   []int // which of the violations are unknown fields
 }
 
 // maxViolations bounds the number of reported violations.
@@ -56,6 +57,9 @@ func (p *parser) fault() *Error {
 // object that contains it, because a client's field name can be long.
 func (p *parser) unknown(at, name string) {
 	shown := Shown(name)
+	if len(p.violations) < maxViolations {
+		p.unknowns = append(p.unknowns, len(p.violations))
+	}
 	switch {
 	case known[strings.ToLower(name)] != "":
 		p.refuse(at, "unknown field %s: field names are in lower case", shown)

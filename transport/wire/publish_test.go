@@ -116,6 +116,8 @@ func TestParseHTTPPublishRefuses(t *testing.T) {
 		"an array":              {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`[{"data":1}]`)}, wire.BadRequest, "a JSON object"},
 		"too deep":              {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"id":"x","data":` + strings.Repeat("[", 99))}, wire.BadRequest, "json_depth"},
 		"no data":               {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"key":"k"}`)}, wire.BadRequest, "data is required"},
+		"a value":               {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"text":"hi"}`)}, wire.BadRequest, `unknown field "text": the value of a record is in the field "data"`},
+		"a batch of values":     {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"records":[{"data":1},{"text":"hi"}]}`)}, wire.BadRequest, `unknown field "text": the value of a record is in the field "data"`},
 		"a message":             {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"type":"publish","data":1}`)}, wire.BadRequest, `unknown field "type"`},
 		"an id":                 {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"id":"p","data":1}`)}, wire.BadRequest, `unknown field "id"`},
 		"message_id empty":      {wire.HTTPPublish{ContentType: asJSON, Body: []byte(`{"message_id":"","data":1}`)}, wire.BadRequest, "message_id is empty"},

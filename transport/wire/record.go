@@ -71,6 +71,9 @@ func (p *parser) message(at string, r *published) ingest.Message {
 		}
 	}
 	if p.failed() {
+		if len(r.Data) == 0 && !r.Tombstone {
+			p.meantAsData(at)
+		}
 		return ingest.Message{}
 	}
 	m := ingest.Message{ID: r.MessageID, Headers: r.Headers, Timestamp: r.Timestamp}
@@ -87,6 +90,17 @@ func (p *parser) message(at string, r *published) ingest.Message {
 		m.Value, m.JSON = r.Data, true
 	}
 	return m
+}
+
+// meantAsData adds to unknown fields of a record without data where they probably belong: a
+// client that sends its value where a record is expected learns nothing else from the names of
+// its own fields.
+func (p *parser) meantAsData(at string) {
+	for _, i := range p.unknowns {
+		if v := &p.violations[i]; v.Pointer == at {
+			v.Message += `: the value of a record is in the field "data"`
+		}
+	}
 }
 
 // maxTimestamp is the end of the year 9999, in Unix milliseconds.

@@ -55,6 +55,27 @@ func TestPythonIsInstalled(t *testing.T) {
 	}
 }
 
+// TestPythonKnowsURLs: what is no URL of a server is refused at once, and not tried for ever like a
+// server that is away.
+func TestPythonKnowsURLs(t *testing.T) {
+	t.Parallel()
+	cmd, errs := python(t, "-c", `
+import sluice
+for url in ("http://127.0.0.1:8080", "https://sluice.example.com/", "http://[::1]:8080/at"):
+    sluice.Client(url)
+for url in ("127.0.0.1:8080", "localhost:8080", "ws://localhost:8080", "http://", "", "/"):
+    try:
+        sluice.Client(url)
+    except ValueError as error:
+        assert "http:// or https://" in str(error), error
+    else:
+        raise AssertionError(url)
+`)
+	if out, err := cmd.Output(); err != nil {
+		t.Errorf("%v: %s%s", err, out, errs)
+	}
+}
+
 // inPython says whether a case is for a transport of the Python client.
 func inPython(c conformance) bool { return c.Transport != "pages" }
 

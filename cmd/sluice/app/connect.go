@@ -77,6 +77,9 @@ func (a *App) ask(ctx context.Context) []Finding {
 	}
 	checks := a.front.checks()
 	maps.Copy(checks, a.front.without())
+	for name, p := range a.front.presences {
+		checks["kafka "+name] = p.beforeStart
+	}
 	for name, check := range checks {
 		asking.Go(func() { found(name, untilAnswered(ctx, check)) })
 	}
@@ -88,8 +91,12 @@ func (a *App) ask(ctx context.Context) []Finding {
 			reads <- struct{}{}
 			defer func() { <-reads }()
 			err := readable(ctx, a.clusters[stream.Cluster], stream.Topic)
-			if errors.Is(err, upstream.ErrUnknownTopic) && stream.Partitions > 0 {
+			switch {
+			case !errors.Is(err, upstream.ErrUnknownTopic):
+			case stream.Partitions > 0:
 				err = nil // the server creates it
+			default:
+				err = fmt.Errorf("topic %q does not exist in kafka cluster %s: correct the name, create the topic, or set partitions to have the server create it", stream.Topic, stream.Cluster)
 			}
 			found("stream "+name, err)
 		})
@@ -117,9 +124,6 @@ func untilAnswered(ctx context.Context, check func(context.Context) error) error
 // readable returns why a topic cannot be read.
 func readable(ctx context.Context, from *cluster, name string) error {
 	topic, err := from.source.Topic(ctx, name)
-	if errors.Is(err, upstream.ErrUnknownTopic) {
-		return fmt.Errorf("topic %q does not exist in kafka cluster %s: correct the name, or create the topic: %w", name, from.name, upstream.ErrUnknownTopic)
-	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,9 @@ import (
 	"sluice/cmd/sluice/config"
 	"sluice/hub"
 )
+
+// errNoTopics means that a cluster has none of the topics of its streams.
+var errNoTopics = errors.New("none of the streams' topics exists")
 
 // presence checks whether a cluster answers, and which of the streams' topics exist.
 //
@@ -27,6 +31,7 @@ type presence struct {
 	mu      sync.Mutex
 	streams map[string]string // topics by stream, for this cluster; never changed, but replaced
 	topics  []string          // sorted; likewise
+	creates bool              // the server creates some of the topics; likewise
 	asked   time.Time
 	seen    bool // some topic existed once
 	none    bool // no topic exists
@@ -47,17 +52,19 @@ func newPresences(c *config.Config, clusters map[string]*cluster, h *hub.Hub) ma
 func (p *presence) watch(all map[string]config.Stream) {
 	streams := make(map[string]string)
 	var topics []string
+	creates := false
 	for name, stream := range all {
 		// Topics of tenants come and go with the tenants.
 		if stream.Cluster == p.cluster.name && !strings.Contains(stream.Topic, hub.TenantPlaceholder) {
 			streams[name] = stream.Topic
 			topics = append(topics, stream.Topic)
+			creates = creates || stream.Partitions > 0
 		}
 	}
 	slices.Sort(topics)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.streams, p.topics = streams, slices.Compact(topics)
+	p.streams, p.topics, p.creates = streams, slices.Compact(topics), creates
 	p.asked, p.missing, p.none = time.Time{}, nil, false
 }
 
@@ -107,9 +114,25 @@ func (p *presence) check(ctx context.Context) error {
 		if len(names) > 3 {
 			names = append(slices.Clone(names[:3]), "…")
 		}
-		return fmt.Errorf("none of the streams' topics exists (%s): create the topics, or correct the broker addresses", strings.Join(names, ", "))
+		cure := "create the topics, or correct the broker addresses"
+		if p.creates {
+			cure = "the server creates those with partitions, and logs what prevents it; create the others, or correct the broker addresses"
+		}
+		return fmt.Errorf("%w (%s): %s", errNoTopics, strings.Join(names, ", "), cure)
 	}
 	return nil
+}
+
+// beforeStart is check for a server that is yet to start: the topics that it will create
+// then are not missing.
+func (p *presence) beforeStart(ctx context.Context) error {
+	err := p.check(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.creates && errors.Is(err, errNoTopics) {
+		return nil
+	}
+	return err
 }
 
 // degraded returns an error for each stream whose topic is certainly missing.

@@ -58,3 +58,30 @@ func TestMissingTopicsInReadiness(t *testing.T) {
 		t.Errorf("with all of its topics: %v, %v", err, p.degraded())
 	}
 }
+
+// TestConnectBeforeTheFirstStart: a configuration whose topics the server creates when it starts
+// has no fault because they are not there yet. A topic that it does not create is one.
+func TestConnectBeforeTheFirstStart(t *testing.T) {
+	t.Parallel()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	a := newTestApp(t, servers.Brokers[0], servers.RedisAddr)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	findings, err := a.Connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := map[string]string{}
+	for _, f := range findings {
+		if f.Err != nil {
+			failed[f.Name] = f.Err.Error()
+		}
+	}
+	if len(failed) != 1 || !strings.Contains(failed["stream left"], "topic \"left.alone\" does not exist in kafka cluster default: correct the name, create the topic, or set partitions") {
+		t.Errorf("failed: %v", failed)
+	}
+}

@@ -92,7 +92,11 @@ func variable(name string, k *koanf.Koanf) (path string, n *node, problem string
 		case n.shape == section || inTable:
 			child := n.field(strings.ToLower(part))
 			if child == nil {
-				return "", nil, unknown(join(path, strings.ToLower(part)), strings.ToLower(part), n)
+				problem := unknown(join(path, strings.ToLower(part)), strings.ToLower(part), n)
+				if meant := levels(part, n); meant != "" {
+					problem += ": two underscores separate levels, as in " + strings.TrimSuffix(name, part) + meant
+				}
+				return "", nil, problem
 			}
 			path, n, inTable = join(path, child.name), child, false
 			continue
@@ -103,6 +107,23 @@ func variable(name string, k *koanf.Koanf) (path string, n *node, problem string
 		return "", nil, "set one of the fields of " + path
 	}
 	return path, n, ""
+}
+
+// levels returns a part of a variable's name that stands for several levels below a section, with
+// these separated, and "" if it does not.
+func levels(part string, n *node) string {
+	for _, child := range n.fields {
+		name := variableName(child.name)
+		if part == name {
+			return name
+		}
+		if rest, ok := strings.CutPrefix(part, name+"_"); ok && child.shape == section {
+			if below := levels(rest, child); below != "" {
+				return name + "__" + below
+			}
+		}
+	}
+	return ""
 }
 
 // entryFor finds the table entry whose name has this form in an environment

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/knadh/koanf/providers/posflag"
@@ -66,6 +67,10 @@ func loadFlags(k *koanf.Koanf, set *pflag.FlagSet, f *faults) error {
 		}
 		n, problem := settable(path)
 		if problem != "" {
+			slashes := strings.ReplaceAll(path, ".", "/")
+			if _, other := settable(slashes); other == "" {
+				problem += fmt.Sprintf(", did you mean %q?", slashes)
+			}
 			f.list = append(f.list, Fault{Path: path, Source: "--set", Message: problem})
 			continue
 		}

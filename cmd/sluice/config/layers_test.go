@@ -91,7 +91,9 @@ func TestEnvironmentFaultsNameTheVariable(t *testing.T) {
 		"SLUICE_LISTEN__PORT=1",
 		"SLUICE_GRANTS=[",
 		"SLUICE_LIMITS__JSON_DEPTH=deep",
-	}, "--log-level=loud")
+		"SLUICE_LIMITS_MESSAGE_BYTES=1MiB",
+		"SLUICE_KAFKA__PRODUCE_FAIL_AFTER=1s",
+	}, "--log-level=loud", "--set", "limits.ping_every=30s", "--set", "market.ticks=1")
 	if err == nil {
 		t.Fatal("no fault")
 	}
@@ -104,6 +106,10 @@ func TestEnvironmentFaultsNameTheVariable(t *testing.T) {
 		`grants (SLUICE_GRANTS): is not valid YAML`,
 		`limits/json_depth (SLUICE_LIMITS__JSON_DEPTH): expected a whole number, got a string`,
 		`log/level (--log-level): "loud" is not one of`,
+		`SLUICE_LIMITS_MESSAGE_BYTES: unknown key: two underscores separate levels, as in SLUICE_LIMITS__MESSAGE_BYTES`,
+		`SLUICE_KAFKA__PRODUCE_FAIL_AFTER: unknown key: two underscores separate levels, as in SLUICE_KAFKA__PRODUCE__FAIL_AFTER`,
+		`limits.ping_every (--set): unknown key, did you mean "limits/ping_every"?`,
+		"market.ticks (--set): unknown key",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in:\n%v", want, err)

@@ -16,7 +16,7 @@ func (c *Config) Warnings() []string {
 		list = append(list, "admin/listen accepts connections from other machines and requires no credentials")
 	}
 	if !c.Redis.Configured() {
-		list = append(list, "redis is not configured: named cursors are unavailable, and a revocation is in force on one instance only, until that is restarted")
+		list = append(list, "redis is not configured: named cursors and message ids are unavailable, and a revocation is in force on one instance only, until that is restarted")
 	}
 	if c.Auth.AccessTokenInQuery {
 		list = append(list, "auth/access_token_in_query is enabled: proxies and browsers record tokens in URLs")

@@ -170,6 +170,29 @@ func TestStreamsAreAliveAtOnceAndHaveAPast(t *testing.T) {
 	}
 }
 
+// TestPartitionsOfAKeptTopic: a topic that was kept has the partitions that it had, and the log says
+// that others are asked for.
+func TestPartitionsOfAKeptTopic(t *testing.T) {
+	t.Parallel()
+	config := configured(t.TempDir())
+	var logged strings.Builder
+	config.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	for _, partitions := range []int32{3, 3, 5} {
+		if strings.Contains(logged.String(), "orders") {
+			t.Errorf("logged before anything is wrong: %s", logged.String())
+		}
+		config.Topics = []embedded.Topic{{Name: "orders", Partitions: partitions}}
+		e, err := embedded.Start(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Close()
+	}
+	if said := logged.String(); !strings.Contains(said, "topic=orders partitions=3 asked_for=5") {
+		t.Errorf("logged: %s", said)
+	}
+}
+
 func TestDataOutlastsARestartWithoutASecondPast(t *testing.T) {
 	t.Parallel()
 	config := configured(t.TempDir())

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -29,7 +30,7 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 	options := []kfake.Opt{
 		kfake.Ports(config.KafkaPort),
 		kfake.ClusterID("sluice-dev"),
-		kfake.WithLogger(kafkaLog{config.Logger.With("component", "kafka")}),
+		kfake.WithLogger(newKafkaLog(config.Logger.With("component", "kafka"))),
 		// Topics that clients create are bounded too.
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.bytes": bounds["retention.bytes"],
@@ -45,6 +46,10 @@ func startKafka(config Config) (*kfake.Cluster, error) {
 	}
 	for _, topic := range append(Topics(), config.Topics...) {
 		if kafka.TopicInfo(topic.Name) != nil {
+			if kept := len(kafka.PartitionInfos(topic.Name)); kept != int(topic.Partitions) {
+				config.Logger.Warn("a topic that is kept has other partitions than are asked for: use another data directory, or another name",
+					"topic", topic.Name, "partitions", kept, "asked_for", topic.Partitions)
+			}
 			continue
 		}
 		settings := map[string]string{}
@@ -93,15 +98,58 @@ func (e *Embedded) written(topic string) time.Time {
 	return time.UnixMilli(newest)
 }
 
+// kafkaLogEvery is how often messages of one kind are logged: on a full disk kfake has one for each
+// batch of records.
+const kafkaLogEvery = 10 * time.Second
+
 // kafkaLog forwards errors and warnings of kfake.
-type kafkaLog struct{ log *slog.Logger }
+type kafkaLog struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	told map[string]told // by format, of which kfake has a fixed number
+}
+
+// told is when a kind of message was logged, and how many were not since then.
+type told struct {
+	at   time.Time
+	more int
+}
+
+func newKafkaLog(log *slog.Logger) *kafkaLog {
+	return &kafkaLog{log: log, told: make(map[string]told)}
+}
 
 // Logf implements kfake.Logger.
-func (l kafkaLog) Logf(level kfake.LogLevel, format string, args ...any) {
+func (l *kafkaLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	severity := slog.LevelError
 	switch level {
 	case kfake.LogLevelError:
-		l.log.Error(fmt.Sprintf(format, args...))
 	case kfake.LogLevelWarn:
-		l.log.Warn(fmt.Sprintf(format, args...))
+		severity = slog.LevelWarn
+	default:
+		return
 	}
+	var attrs []any
+	switch more, due := l.due(format); {
+	case !due:
+		return
+	case more > 0:
+		attrs = []any{"more_since", more}
+	}
+	l.log.Log(context.Background(), severity, fmt.Sprintf(format, args...), attrs...)
+}
+
+// due reports whether a message is to be logged, and how many of its kind were not before it.
+func (l *kafkaLog) due(format string) (more int, due bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.told[format]
+	if !last.at.IsZero() && time.Since(last.at) < kafkaLogEvery {
+		last.more++
+		l.told[format] = last
+		return 0, false
+	}
+	l.told[format] = told{at: time.Now()}
+	return last.more, true
 }

@@ -37,6 +37,11 @@ func TestStreamsAreAFunctionOfSeedAndTime(t *testing.T) {
 	for stream, rate := range DefaultRates() {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
+			for _, r := range sample(t, stream, rate, 5*time.Minute) {
+				if bytes.Contains(r.value, []byte(`\u00`)) {
+					t.Fatalf("people are to read %s", r.value)
+				}
+			}
 			one, _ := newGenerator(stream, 7, rate)
 			two, _ := newGenerator(stream, 7, rate)
 			other, _ := newGenerator(stream, 8, rate)

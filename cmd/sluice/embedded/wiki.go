@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -135,13 +136,16 @@ func pageOf(r *rand.Rand, name string) (title string, page uint32) {
 	return title, uint32(mix(text(name), text(title)) % 9_000_000)
 }
 
-// encode encodes a value whose type cannot fail to encode.
+// encode encodes a value whose type cannot fail to encode, for people to read: with & and not
+// \u0026.
 func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 var wikis = []string{

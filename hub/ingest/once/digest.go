@@ -52,8 +52,8 @@ func keyOf(b *ingest.Batch, id string) string {
 }
 
 // contentOf returns the hash of what the client has sent to be stored. How the client has sent
-// it is left out: it may try again at another door. A record whose reply is expected is another one
-// than without.
+// it is left out: it may try again over another interface. A record whose reply is expected is
+// another one than the same record without.
 func contentOf(m *ingest.Message, replied bool) string {
 	d := newDigest()
 	d.field(m.Key)

@@ -127,6 +127,9 @@ class Client:
     """A server. `token` is a token or a function that returns one, asked again before it expires."""
 
     def __init__(self, url, token=None, transports=("websocket", "sse"), backoff=(0.5, 30), context=None):
+        address = urllib.parse.urlsplit(url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError("%r is not the URL of a server: it begins with http:// or https:// and has a host" % url)
         self.base, self.token, self.transports = url.rstrip("/"), token, transports
         self.context, self.backoff = context, backoff
         self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))

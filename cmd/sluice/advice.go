@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"sluice/cmd/sluice/config"
+	"sluice/transport/client"
+)
+
+// advised adds to an error what to do about it, where the error itself cannot know: it comes
+// from a server, which does not know the flags of this program, or from the system.
+func advised(err error) error {
+	if advice := adviceOn(err); advice != "" {
+		return fmt.Errorf("%w: %s", err, advice)
+	}
+	return err
+}
+
+// adviceOn returns what to do about an error, "" for nothing.
+func adviceOn(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "another program listens there: end it, or choose another address with --listen or --admin-listen (in dev also --kafka-listen)"
+	}
+	refused, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return ""
+	}
+	switch refused.Code {
+	case "unauthenticated":
+		return "give a token that the server accepts with --token-file, or in the variable " + config.TokenVariable
+	case "unknown_stream":
+		return "sluice streams lists the streams that there are for you"
+	case "forbidden":
+		return "sluice streams lists your rights"
+	case "unknown_path":
+		return "--server is the address for clients (listen), not the one for operators (admin/listen)"
+	}
+	return ""
+}
