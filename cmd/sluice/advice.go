@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"syscall"
@@ -23,6 +24,12 @@ func adviceOn(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "another program listens there: end it, or choose another address with --listen or --admin-listen (in dev also --kafka-listen)"
 	}
+	if errors.Is(err, client.ErrUntrusted) {
+		return adviceOnCertificate(err)
+	}
+	if errors.Is(err, client.ErrCertificateWanted) {
+		return "give one that the server accepts with --cert-file and --key-file"
+	}
 	refused, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		return ""
@@ -38,4 +45,15 @@ func adviceOn(err error) string {
 		return "--server is the address for clients (listen), not the one for operators (admin/listen)"
 	}
 	return ""
+}
+
+// adviceOnCertificate returns what to do about a certificate of a server that is not trusted.
+func adviceOnCertificate(err error) string {
+	if _, otherName := errors.AsType[x509.HostnameError](err); otherName {
+		return "use a URL with a name that the certificate has"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "the server needs another certificate, or the clock of this machine is wrong"
+	}
+	return "if the server is yours, give the authority of its certificate with --ca-file"
 }

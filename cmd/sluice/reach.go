@@ -2,15 +2,11 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"sluice/cmd/sluice/config"
-	"sluice/transport/client"
 )
 
 // trust is the values of the flags for TLS.
@@ -50,33 +46,4 @@ func (t trust) transport() (*http.Transport, error) {
 	made := http.DefaultTransport.(*http.Transport).Clone()
 	made.TLSClientConfig = verified
 	return made, nil
-}
-
-// cure says what to do about a server that cannot be reached as it is addressed, "" about other
-// errors.
-func cure(err error) string {
-	var (
-		name    x509.HostnameError
-		invalid x509.CertificateInvalidError
-	)
-	switch {
-	case errors.Is(err, client.ErrUntrusted) && errors.As(err, &name):
-		return "use a URL with a name that the certificate has"
-	case errors.Is(err, client.ErrUntrusted) && errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server needs another certificate, or the clock of this machine is wrong"
-	case errors.Is(err, client.ErrUntrusted):
-		return "if the server is yours, give the authority of its certificate with --ca-file"
-	case errors.Is(err, client.ErrCertificateWanted):
-		return "give one that the server accepts with --cert-file and --key-file"
-	}
-	// The others say it themselves.
-	return ""
-}
-
-// cured is the text of an error, with what to do about it.
-func cured(err error) string {
-	if what := cure(err); what != "" {
-		return fmt.Sprintf("%v: %s", err, what)
-	}
-	return err.Error()
 }

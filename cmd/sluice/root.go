@@ -61,7 +61,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		return exitOK
 	}
 	// It may quote what a server or a record says.
-	fmt.Fprintf(terminal.Safely(errs), "sluice: %s\n", cured(err))
+	fmt.Fprintf(terminal.Safely(errs), "sluice: %v\n", err)
 	var faults config.Faults
 	if !running || errors.Is(err, errUsage) || errors.As(err, &faults) {
 		return exitUsage
