@@ -58,9 +58,9 @@
 //	whoami.go                GET of what the server knows of a principal
 //	operators.go             the routes of operators, which both listeners have
 //	operators_streams.go     GET of the streams' state
+//	operators_draining.go    having clients reconnect
 //	operators_sessions.go    GET of sessions, ending them
 //	operators_ordering.go    which sessions come first
-//	operators_draining.go    having clients reconnect
 //	readiness.go             whether this instance accepts clients, and health checks
 //	operators_cursors.go     GET of named cursors, moving and removing them
 //	minting.go               POST of tokens, for development
@@ -139,6 +139,7 @@
 //	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end, for room in its inbox, or until it may publish
+//	keeping.go               which subscriptions may go on with other rights
 //	sessionset.go            the set of open sessions
 //	follower.go              which subscriptions by pattern are to be brought up to date
 //	group.go                 the streams and the cursor of a subscription by pattern

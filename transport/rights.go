@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"time"
+
 	"sluice/auth"
 	"sluice/hub"
 	"sluice/hub/filter"
@@ -87,6 +89,22 @@ func unseen(p *auth.Principal) *wire.Error {
 		return faultOf(auth.ErrRightsUnavailable)
 	}
 	return faultOf(hub.ErrUnknownStream)
+}
+
+// replay returns how far back a principal may read a stream, negative for as far as
+// there are records.
+func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
+	span := p.Replay(stream)
+	if span == auth.ReplayUnlimited {
+		return -1
+	}
+	return max(span, s.limits().ResumeWindow)
+}
+
+// replaysLess reports whether a principal may not read a stream as far back as another one.
+func (s *Server) replaysLess(than, p *auth.Principal, stream string) bool {
+	span, was := s.replay(p, stream), s.replay(than, stream)
+	return span >= 0 && (was < 0 || was > span)
 }
 
 // stillMayPublish is mayPublish for a request that has waited since, as for its body: with the
