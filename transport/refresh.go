@@ -72,12 +72,6 @@ func (s *session) replayed() (streams []string) {
 	return streams
 }
 
-// replaysLess reports whether a principal may not read a stream as far back as another one.
-func (s *Server) replaysLess(than, p *auth.Principal, stream string) bool {
-	span, was := s.replay(p, stream), s.replay(than, stream)
-	return span >= 0 && (was < 0 || was > span)
-}
-
 // bounds asks Kafka how far back a principal may read some streams.
 func (s *Server) bounds(ctx context.Context, p *auth.Principal, streams []string) (map[string]hub.Bound, error) {
 	bounds := make(map[string]hub.Bound)
@@ -116,19 +110,6 @@ func (s *session) assume(was, now *auth.Principal, bounds map[string]hub.Bound) 
 	return same
 }
 
-// loses returns why a principal may not keep a subscription that began with the rights of
-// another one, "" if it may. One that replays, and for which there is no bound although it may not
-// go back as far any more, began after the bounds were asked for.
-func (s *Server) loses(was, p *auth.Principal, sub *subscription, bounds map[string]hub.Bound) wire.Reason {
-	if reason := s.mayKeep(p, sub.Stream(), sub.rows); reason != "" {
-		return reason
-	}
-	if _, bounded := bounds[sub.Stream()]; !bounded && sub.Replays() && s.replaysLess(was, p, sub.Stream()) {
-		return wire.ReasonRightsChanged
-	}
-	return ""
-}
-
 // applyRights ends the subscriptions that a principal may not keep, and bounds replays
 // that may not go back as far as before.
 func (s *session) applyRights(was, p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
@@ -139,7 +120,7 @@ func (s *session) applyRights(was, p *auth.Principal, bounds map[string]hub.Boun
 		}
 		reason := wire.Reason("")
 		if sub.group == nil {
-			reason = s.server.loses(was, p, sub, bounds)
+			reason = s.loses(was, p, sub, bounds)
 		}
 		if reason != "" {
 			s.endSubscription(sub, endOfRights(reason), sc)

@@ -113,16 +113,6 @@ func evaluated(asked filter.Filter, rows *hub.Rows) bool {
 	return asked.HasPredicates()
 }
 
-// replay returns how far back a principal may read a stream, negative for as far as
-// there are records.
-func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
-	span := p.Replay(stream)
-	if span == auth.ReplayUnlimited {
-		return -1
-	}
-	return max(span, s.limits().ResumeWindow)
-}
-
 // namedPosition returns what is stored under the name that is to be read from, nil for
 // nothing.
 func (s *Server) namedPosition(ctx context.Context, p *auth.Principal, r reading) (*record.Position, *wire.Error) {
