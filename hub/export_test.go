@@ -202,3 +202,11 @@ func (t *FilterTurns) Members() (n int) {
 func (t *FilterTurns) Do(ctx context.Context, of Payer, run func(time.Duration) bool) error {
 	return t.of.do(ctx, of.client(), func(_ *filter.View, atMost time.Duration) bool { return run(atMost) })
 }
+
+// Horizons returns for how many spans a stream remembers how far back they reach.
+func (h *Hub) Horizons(stream string) int {
+	known := &h.streams()[stream].horizons
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	return len(known.known)
+}

@@ -10,8 +10,12 @@ import (
 	"sluice/hub/upstream"
 )
 
-// horizonAge is how long the offsets of a time in the past are cached.
-const horizonAge = 5 * time.Second
+// horizonAge is how long the offsets of a time in the past are cached, and mostHorizons how many
+// of a stream are before those that are older are forgotten: tokens can name any spans.
+const (
+	horizonAge   = 5 * time.Second
+	mostHorizons = 64
+)
 
 // clamp moves the subscription's position up to how far back it may begin: the span
 // of its grant, by the timestamps of records, or with a cursor what was written
@@ -137,6 +141,9 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 	}
 	h := st.horizons.known[span]
 	if h == nil {
+		if len(st.horizons.known) >= mostHorizons {
+			st.forgetHorizons()
+		}
 		h = &horizon{}
 		st.horizons.known[span] = h
 	}
@@ -154,6 +161,21 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 	}
 	h.reach, h.asked = found, now
 	return found, nil
+}
+
+// forgetHorizons forgets those that are too old to be used and that nobody waits for. The caller
+// holds the lock.
+func (st *stream) forgetHorizons() {
+	now := st.hub.now()
+	for span, h := range st.horizons.known {
+		if !h.mu.TryLock() {
+			continue
+		}
+		if now.Sub(h.asked) >= horizonAge {
+			delete(st.horizons.known, span)
+		}
+		h.mu.Unlock()
+	}
 }
 
 // measure asks Kafka how far back the topic reaches from a time.

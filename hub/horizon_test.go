@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sluice/hub"
@@ -133,4 +134,25 @@ func TestNarrowTellsWhateverTheStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHorizonsAreForgotten: however many spans tokens name, few of them are remembered for longer
+// than they are of use.
+func TestHorizonsAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		h := startHub(t, topics, nil)
+		subscribe(t, h, hub.Request{})
+		for n := range 1000 {
+			if _, err := h.Bound(t.Context(), "", "orders", time.Hour+time.Duration(n)*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := h.Horizons("orders"); n > 100 {
+			t.Errorf("%d are remembered", n)
+		}
+	})
 }

@@ -312,7 +312,7 @@ func (s *session) stillAllowed(p *auth.Principal, members []begunMember) []begun
 	}
 	return slices.DeleteFunc(members, func(m begunMember) bool {
 		// What was approved was so for the other token.
-		gone := m.sub.asked != nil || s.server.loses(p, now, m.sub, nil) != ""
+		gone := m.sub.asked != nil || s.server.mayLose(p, now, m.sub.Stream(), m.sub.rows, m.sub.Replays()) != ""
 		if gone {
 			m.sub.release()
 		}
@@ -337,13 +337,19 @@ func (s *session) memberChanged(sub *subscription, sc *scratch) {
 	s.follow()
 }
 
+// loses is Server.mayLose for a subscription of the session, for which bounds were asked for.
+func (s *session) loses(was, p *auth.Principal, sub *subscription, bounds map[string]hub.Bound) wire.Reason {
+	_, bounded := bounds[sub.Stream()]
+	return s.server.mayLose(was, p, sub.Stream(), sub.rows, sub.Replays() && !bounded)
+}
+
 // withdraw removes the members of all groups that a principal may not keep, and brings
 // the groups up to date with the principal's rights.
 func (s *session) withdraw(was, p *auth.Principal, bounds map[string]hub.Bound, sc *scratch) {
 	for _, g := range s.groups {
 		var gone []string
 		for _, sub := range s.members(g) {
-			if s.server.loses(was, p, sub, bounds) != "" {
+			if s.loses(was, p, sub, bounds) != "" {
 				s.leave(sub)
 				gone = append(gone, sub.Stream())
 			}

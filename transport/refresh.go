@@ -120,7 +120,7 @@ func (s *session) applyRights(was, p *auth.Principal, bounds map[string]hub.Boun
 		}
 		reason := wire.Reason("")
 		if sub.group == nil {
-			reason = s.server.loses(was, p, sub, bounds)
+			reason = s.loses(was, p, sub, bounds)
 		}
 		if reason != "" {
 			s.endSubscription(sub, endOfRights(reason), sc)

@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 
-	"sluice/auth"
 	"sluice/hub/cursors"
 	"sluice/hub/jsonscan"
 	"sluice/hub/upstream"
@@ -67,7 +66,7 @@ func (s *session) handle(message []byte) (keep bool) {
 	case *wire.Ack:
 		s.handleAck(*r)
 	case *wire.Publish:
-		return s.publish(principal, r)
+		return s.publish(r)
 	case *wire.Ping:
 		id := r.ID
 		s.post(func(s *session, sc *scratch) {
@@ -84,7 +83,7 @@ func (s *session) handle(message []byte) (keep bool) {
 
 // publish stores the records that a client sends. The message is in use until they
 // are stored.
-func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
+func (s *session) publish(r *wire.Publish) (keep bool) {
 	if r.Form != nil {
 		if fault := s.form(r); fault != nil {
 			s.fail(fault)
@@ -95,7 +94,7 @@ func (s *session) publish(p *auth.Principal, r *wire.Publish) (keep bool) {
 	if !s.awaitSlot() {
 		return false
 	}
-	p = s.who() // its rights may have been replaced meanwhile
+	p := s.who() // with the rights that are in force after the wait
 	allowed, fault := s.server.mayPublish(p, r.Stream)
 	if fault == nil {
 		fault = s.server.approvePublish(s.server.base, p, r.Stream)

@@ -46,6 +46,34 @@ func (s *Server) mayKeep(p *auth.Principal, stream string, had *hub.Rows) wire.R
 	return wire.ReasonRightsChanged
 }
 
+// replay returns how far back a principal may read a stream, negative for as far as
+// there are records.
+func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
+	span := p.Replay(stream)
+	if span == auth.ReplayUnlimited {
+		return -1
+	}
+	return max(span, s.limits().ResumeWindow)
+}
+
+// replaysLess reports whether a principal may not read a stream as far back as another one.
+func (s *Server) replaysLess(than, p *auth.Principal, stream string) bool {
+	span, was := s.replay(p, stream), s.replay(than, stream)
+	return span >= 0 && (was < 0 || was > span)
+}
+
+// mayLose is mayKeep for a subscription that began with the rights of was. One that replays without
+// a bound, although p may not go back as far as was, has begun after the bounds were asked for.
+func (s *Server) mayLose(was, p *auth.Principal, stream string, had *hub.Rows, unbounded bool) wire.Reason {
+	if reason := s.mayKeep(p, stream, had); reason != "" {
+		return reason
+	}
+	if unbounded && s.replaysLess(was, p, stream) {
+		return wire.ReasonRightsChanged
+	}
+	return ""
+}
+
 // stillMay returns the fault of a request that has waited, if the rights that it began
 // with have been replaced by others.
 func (s *Server) stillMay(p *auth.Principal, stream string, had *hub.Rows) *wire.Error {

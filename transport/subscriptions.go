@@ -76,7 +76,7 @@ func (s *session) admits(p *auth.Principal, sub *subscription) *wire.Error {
 	}
 	// The rights may have changed while the subscription began.
 	if now := s.who(); now != p {
-		if reason := s.server.loses(p, now, sub, nil); reason != "" {
+		if reason := s.server.mayLose(p, now, sub.Stream(), sub.rows, sub.Replays()); reason != "" {
 			return faultOfRights(reason)
 		}
 	}
