@@ -139,7 +139,6 @@
 //	auditing.go              recording what sessions and subscriptions do
 //	sending.go               sending messages and cursors
 //	waiting.go               waiting for a session's end, for room in its inbox, or until it may publish
-//	keeping.go               which subscriptions may go on with other rights
 //	sessionset.go            the set of open sessions
 //	follower.go              which subscriptions by pattern are to be brought up to date
 //	group.go                 the streams and the cursor of a subscription by pattern

@@ -119,22 +119,6 @@ func unseen(p *auth.Principal) *wire.Error {
 	return faultOf(hub.ErrUnknownStream)
 }
 
-// replay returns how far back a principal may read a stream, negative for as far as
-// there are records.
-func (s *Server) replay(p *auth.Principal, stream string) time.Duration {
-	span := p.Replay(stream)
-	if span == auth.ReplayUnlimited {
-		return -1
-	}
-	return max(span, s.limits().ResumeWindow)
-}
-
-// replaysLess reports whether a principal may not read a stream as far back as another one.
-func (s *Server) replaysLess(than, p *auth.Principal, stream string) bool {
-	span, was := s.replay(p, stream), s.replay(than, stream)
-	return span >= 0 && (was < 0 || was > span)
-}
-
 // stillMayPublish is mayPublish for a request that has waited since, as for its body: with the
 // rights that are in force now, of the principal that it returns.
 func (s *Server) stillMayPublish(p *auth.Principal, stream string, allowed filter.Filter) (*auth.Principal, filter.Filter, *wire.Error) {
