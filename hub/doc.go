@@ -54,7 +54,7 @@
 //     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
 //     it, and reading continues where it stopped.
-//   - A named cursor moves only by its owner's acks. A fence distinguishes two
+//   - A named cursor moves only by its owner's acks, or an operator. A fence distinguishes two
 //     owners of the same name, and the older one is notified.
 //
 // The package does not check access rights: the caller knows who may read what, and

@@ -361,7 +361,7 @@ func (s *session) withdraw(p *auth.Principal, sc *scratch) {
 func (s *session) endSupersededMember(g *group, sc *scratch) {
 	for _, sub := range s.members(g) {
 		if sub.lease != nil && sub.lease.Superseded() {
-			s.endGroup(g, endSuperseded(), sc)
+			s.endGroup(g, endTaken(sub.lease), sc)
 			return
 		}
 	}
