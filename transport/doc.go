@@ -58,9 +58,9 @@
 //	whoami.go                GET of what the server knows of a principal
 //	operators.go             the routes of operators, which both listeners have
 //	operators_streams.go     GET of the streams' state
-//	operators_sessions.go    GET of sessions, ending them
-//	operators_ordering.go    which sessions come first
 //	operators_draining.go    having clients reconnect
+//	operators_sessions.go    GET of sessions, ending them
+//	operators_ordering.go    which sessions an operator asks for, and which come first
 //	readiness.go             whether this instance accepts clients, and health checks
 //	operators_cursors.go     GET of named cursors, moving and removing them
 //	minting.go               POST of tokens, for development

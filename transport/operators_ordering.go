@@ -206,3 +206,19 @@ func (o sessionOrder) nextOf(last ranked) string {
 	}
 	return strconv.FormatInt(last.value, 10) + "/" + last.id
 }
+
+// sessionFits reports whether a session is one that the operator asks for and may see.
+func (o operator) sessionFits(q wire.ListQuery, x *session) bool {
+	p := x.who()
+	switch {
+	case p == nil:
+		if o.tenant() != "" || q.Principal != "" {
+			return false
+		}
+	case !o.sees(p.Tenant()):
+		return false
+	case q.Principal != "" && q.Principal != p.Key() && (p.Anonymous() || q.Principal != p.ID()):
+		return false
+	}
+	return q.Stream == "" || x.reads(q.Stream)
+}

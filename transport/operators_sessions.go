@@ -121,22 +121,6 @@ func (s *Server) handleSessions(w http.ResponseWriter, r *http.Request, o operat
 	s.writeView(w, r, answer)
 }
 
-// sessionFits reports whether a session is one that the operator asks for and may see.
-func (o operator) sessionFits(q wire.ListQuery, x *session) bool {
-	p := x.who()
-	switch {
-	case p == nil:
-		if o.tenant() != "" || q.Principal != "" {
-			return false
-		}
-	case !o.sees(p.Tenant()):
-		return false
-	case q.Principal != "" && q.Principal != p.Key() && (p.Anonymous() || q.Principal != p.ID()):
-		return false
-	}
-	return q.Stream == "" || x.reads(q.Stream)
-}
-
 // sessionOf returns the session that a request names. One that the operator may not see is
 // unknown.
 func (s *Server) sessionOf(r *http.Request, o operator) (*session, *wire.Error) {
