@@ -54,8 +54,8 @@
 //     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
 //     it, and reading continues where it stopped.
-//   - A named cursor moves only by its owner's acks. A fence distinguishes two
-//     owners of the same name, and the older one is notified.
+//   - A named cursor moves only by its owner's acks, and where an operator puts it. A fence
+//     distinguishes two owners of the same name, and the older one is notified.
 //
 // The package does not check access rights: the caller knows who may read what, and
 // how far back, and passes it in a [Request].

@@ -68,7 +68,7 @@ func (s *session) superseded(lease *cursors.Lease) {
 	s.post(func(s *session, sc *scratch) {
 		for _, sub := range s.subs {
 			if sub.lease == lease && !s.closing {
-				s.endSubscription(sub, endSuperseded(), sc)
+				s.endSubscription(sub, endTaken(lease), sc)
 				return
 			}
 		}

@@ -60,7 +60,7 @@
 //	operators_streams.go     GET of the streams' state
 //	operators_draining.go    having clients reconnect
 //	operators_sessions.go    GET of sessions, ending them
-//	operators_ordering.go    which sessions come first
+//	operators_ordering.go    which sessions an operator asks for, and which come first
 //	readiness.go             whether this instance accepts clients, and health checks
 //	operators_cursors.go     GET of named cursors, moving and removing them
 //	minting.go               POST of tokens, for development

@@ -189,7 +189,12 @@ func endOf(sub *subscription) subscriptionEnd {
 	return subscriptionEnd{reason: ended, fault: endedFault(reason, sub.Feed().Fault())}
 }
 
-func endSuperseded() subscriptionEnd {
+// endTaken returns the end of a subscription that has lost its named cursor: to another, or as
+// an operator has moved it.
+func endTaken(lease *cursors.Lease) subscriptionEnd {
+	if lease.Moved() {
+		return subscriptionEnd{reason: wire.ReasonMoved, fault: wire.Errorf(wire.CursorMoved, "an operator has moved the named cursor: subscribe again without a position, to begin at the new one")}
+	}
 	return subscriptionEnd{reason: wire.ReasonSuperseded, fault: faultOf(cursors.ErrSuperseded)}
 }
 

@@ -367,7 +367,7 @@ func (s *session) withdraw(was, p *auth.Principal, bounds map[string]hub.Bound, 
 func (s *session) endSupersededMember(g *group, sc *scratch) {
 	for _, sub := range s.members(g) {
 		if sub.lease != nil && sub.lease.Superseded() {
-			s.endGroup(g, endSuperseded(), sc)
+			s.endGroup(g, endTaken(sub.lease), sc)
 			return
 		}
 	}

@@ -181,15 +181,11 @@ func (s *Server) moveCursor(ctx context.Context, o operator, name cursors.Key, o
 	if fault = s.outcome(o.principal, fault); fault != nil {
 		return cursors.Listed{}, fault
 	}
-	done, err := s.config.Committer.Move(ctx, name, at, s.now())
-	if errors.Is(err, cursors.ErrSuperseded) {
-		// This is not the end of a subscription of whoever asks.
-		return cursors.Listed{}, &wire.Error{Code: wire.Overloaded, Message: "a subscription has taken the name at the same time: ask again", Cause: err}
-	}
-	if fault := s.outcomeOf(o.principal, err); fault != nil {
+	now := s.now()
+	if fault := s.outcomeOf(o.principal, s.config.Committer.Move(ctx, name, at, now)); fault != nil {
 		return cursors.Listed{}, fault
 	}
-	return cursors.Listed{Key: name, Position: done.Position, At: done.At}, nil
+	return cursors.Listed{Key: name, Position: at, At: now}, nil
 }
 
 // nobody owns a subscription that nothing is delivered to.

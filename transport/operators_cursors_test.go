@@ -125,7 +125,7 @@ func TestCursorsAreMoved(t *testing.T) {
 	live := token(t, "u", "live", time.Hour)
 	holder := in.stores("n", live, 10)
 	tip := in.move("n", "latest") // its own place
-	if m := holder.until("unsubscribed"); m.str("reason") != "superseded" {
+	if m := holder.until("unsubscribed"); m.str("reason") != "moved" || m["retryable"] != false {
 		t.Errorf("the holder is told %v", m)
 	}
 	holder.send(`{"type":"ack","id":"a","cursor":%q}`, tip.Cursor)
@@ -163,6 +163,35 @@ func TestCursorsAreMoved(t *testing.T) {
 		if want[0] == 410 && !strings.Contains(m.str("detail"), "can be moved") {
 			t.Errorf("an operator is told what a subscriber should do: %s", answer)
 		}
+	}
+}
+
+// TestConsumersGoOnWhereTheyAreMoved: whoever holds a cursor that is moved is told so, over
+// whatever it reads, and begins at the new position if it begins at once without one.
+func TestConsumersGoOnWhereTheyAreMoved(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	in.publish("orders", 0, 0, 10)
+	live := token(t, "u", "live", time.Hour)
+	holder := in.stores("n", live, 10)
+	for _, to := range []int{3, 7, 0} {
+		in.move("n", fmt.Sprint("offset:0:", to))
+		holder.until("unsubscribed")
+		holder.send(`{"type":"subscribe","id":"a","stream":"orders","from":"earliest","cursor_name":"n"}`)
+		if m := holder.until("event"); m["offset"] != float64(to) {
+			t.Errorf("moved to %d, it begins at %v", to, m["offset"])
+		}
+		// What it acked is an ack of the new position.
+		holder.send(`{"type":"ack","id":"a","cursor":%q}`, holder.until("caught_up").str("cursor"))
+		holder.until("acked")
+	}
+	holder.send(`{"type":"unsubscribe","id":"a"}`)
+	holder.until("unsubscribed")
+	for _, pattern := range []string{"/v1/streams/orders/events?cursor_name=n", "/v1/events?stream=ord*&cursor_name=n&from=latest"} {
+		events := in.events(pattern, live)
+		events.until("sluice.caught_up")
+		in.move("n", "earliest")
+		events.closesWith("cursor_moved", "resync", true)
 	}
 }
 

@@ -103,7 +103,7 @@ func TestOperatorsAmidClients(t *testing.T) {
 
 // stormSocket opens a WebSocket and reads, pauses and goes on until the context ends.
 func stormSocket(ctx context.Context, in *instance, tok string) {
-	c, _, err := websocket.Dial(ctx, "ws://"+in.address()+"/v1/ws?stream=orders&from=earliest", &websocket.DialOptions{
+	c, _, err := websocket.Dial(ctx, "ws://"+in.address()+"/v1/ws?stream=orders&from=earliest", &websocket.DialOptions{ //nolint:bodyclose // the library has
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + tok}},
 	})
 	if err != nil {

@@ -194,6 +194,21 @@ func (m *memoryStore) List(ctx context.Context, asked cursors.Listing) (page cur
 	return page, nil
 }
 
+func (m *memoryStore) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (int64, error) {
+	if err := m.wait(ctx); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.at[name]; !ok || m.away {
+		return 0, cursors.ErrNoCursor
+	}
+	m.fence++
+	m.fences[name] = m.fence
+	m.at[name] = cursors.Commit{Key: name, Ack: cursors.Ack{Position: to, At: at}}
+	return m.fence, nil
+}
+
 func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {
 	if err := m.wait(ctx); err != nil {
 		return err
@@ -204,7 +219,7 @@ func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {
 	return nil
 }
 
-func (m *memoryStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
+func (m *memoryStore) Superseded(ctx context.Context, _ func(cursors.Taken), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -145,7 +145,7 @@ func (s *session) take(p *auth.Principal, sub *subscription, begun hub.Begun, sc
 	sub.know(cursor, sc.now)
 	if sub.lease != nil && sub.lease.Superseded() {
 		// The lease was superseded before the subscription was in the session.
-		s.endSubscription(sub, endSuperseded(), sc)
+		s.endSubscription(sub, endTaken(sub.lease), sc)
 	}
 	return nil
 }

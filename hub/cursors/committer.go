@@ -32,7 +32,7 @@ type Committer struct {
 // store.
 type taking struct {
 	calls int
-	fence int64 // the highest fence heard
+	heard Taken // with the highest fence
 }
 
 // holder identifies the source of commits: a subscription that holds a name, or,
@@ -54,7 +54,9 @@ type Lease struct {
 	fence      int64
 	superseded func(*Lease)
 
-	lost bool // guarded by committer.mu
+	// Guarded by committer.mu.
+	lost  bool
+	moved bool // by an operator
 }
 
 // maxPending bounds the commits that wait to be written.
@@ -137,7 +139,7 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 	}
 	if err == nil || errors.Is(err, ErrNoCursor) {
 		h = &Lease{committer: k, name: name, fence: fence, superseded: superseded}
-		ended = k.settle(h, known.fence)
+		ended = k.settle(h, known.heard)
 	}
 	k.mu.Unlock()
 	for _, lost := range ended {
@@ -149,11 +151,11 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 	return at, h, err
 }
 
-// settle finds the latest lease of a name, given the highest fence heard from
+// settle finds the latest lease of a name, given what was heard last from
 // other instances, and returns the leases that have lost the name. The caller
 // holds the lock, and calls their superseded functions after releasing it.
-func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
-	latest := max(h.fence, elsewhere)
+func (k *Committer) settle(h *Lease, elsewhere Taken) (lost []*Lease) {
+	latest := max(h.fence, elsewhere.Fence)
 	before := k.holders[h.name]
 	if before != nil {
 		latest = max(latest, before.fence)
@@ -164,7 +166,7 @@ func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 		case lease.fence == latest:
 			k.holders[h.name] = lease
 		default:
-			lease.lost = true
+			lease.lost, lease.moved = true, elsewhere.Moved && elsewhere.Fence == latest
 			lost = append(lost, lease)
 			if k.holders[h.name] == lease {
 				delete(k.holders, h.name)
@@ -172,6 +174,13 @@ func (k *Committer) settle(h *Lease, elsewhere int64) (lost []*Lease) {
 		}
 	}
 	return lost
+}
+
+// Moved reports whether the name was superseded by an operator who has moved the position.
+func (h *Lease) Moved() bool {
+	h.committer.mu.Lock()
+	defer h.committer.mu.Unlock()
+	return h.moved
 }
 
 // Superseded reports whether another subscription has taken the name.
@@ -284,27 +293,25 @@ func (k *Committer) flush(ctx context.Context) {
 			done(results[i])
 		}
 		if errors.Is(results[i].Err, ErrSuperseded) {
-			k.lost(p.Key, p.Fence)
+			// The store's refusal of a fence: a later one is stored.
+			k.taken(Taken{Key: p.Key, Fence: p.Fence + 1, Moved: errors.Is(results[i].Err, ErrMoved)})
 		}
 	}
 }
 
 // taken handles the news that a name has been taken, by this or another instance.
-func (k *Committer) taken(name Key, fence int64) {
+func (k *Committer) taken(t Taken) {
 	k.mu.Lock()
-	if known := k.taking[name]; known != nil {
-		known.fence = max(known.fence, fence)
+	if known := k.taking[t.Key]; known != nil && known.heard.Fence < t.Fence {
+		known.heard = t
 	}
-	h := k.holders[name]
-	if h == nil || h.fence >= fence {
+	h := k.holders[t.Key]
+	if h == nil || h.fence >= t.Fence {
 		k.mu.Unlock()
 		return
 	}
-	delete(k.holders, name)
-	h.lost = true
+	delete(k.holders, t.Key)
+	h.lost, h.moved = true, t.Moved
 	k.mu.Unlock()
 	h.superseded(h)
 }
-
-// lost handles the store's refusal of a fence.
-func (k *Committer) lost(name Key, fence int64) { k.taken(name, fence+1) }

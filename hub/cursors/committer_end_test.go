@@ -39,9 +39,13 @@ func (c *slowStore) Commit(ctx context.Context, commits []cursors.Commit) []curs
 	return results
 }
 
+func (c *slowStore) Move(context.Context, cursors.Key, record.Position, time.Time) (int64, error) {
+	return 0, cursors.ErrNoCursor
+}
+
 func (c *slowStore) Delete(context.Context, cursors.Key) error { return nil }
 
-func (c *slowStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
+func (c *slowStore) Superseded(ctx context.Context, _ func(cursors.Taken), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

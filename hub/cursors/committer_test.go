@@ -48,9 +48,16 @@ func (l *ledger) Commit(_ context.Context, commits []cursors.Commit) []cursors.C
 	return results
 }
 
+func (l *ledger) Move(context.Context, cursors.Key, record.Position, time.Time) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fence++
+	return l.fence, nil
+}
+
 func (l *ledger) Delete(context.Context, cursors.Key) error { return nil }
 
-func (l *ledger) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
+func (l *ledger) Superseded(ctx context.Context, _ func(cursors.Taken), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -155,10 +162,10 @@ func TestNameTakenHereOrElsewhereIsTold(t *testing.T) {
 // elsewhere.
 type toldStore struct {
 	ledger
-	told chan func(cursors.Key, int64)
+	told chan func(cursors.Taken)
 }
 
-func (s *toldStore) Superseded(ctx context.Context, told func(cursors.Key, int64), _ func()) error {
+func (s *toldStore) Superseded(ctx context.Context, told func(cursors.Taken), _ func()) error {
 	s.told <- told
 	<-ctx.Done()
 	return ctx.Err()
@@ -167,8 +174,8 @@ func (s *toldStore) Superseded(ctx context.Context, told func(cursors.Key, int64
 func (s *toldStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
 	at, fence, err := s.ledger.Take(ctx, name)
 	told := <-s.told
-	told(name, fence)
-	told(name, fence+1)
+	told(cursors.Taken{Key: name, Fence: fence})
+	told(cursors.Taken{Key: name, Fence: fence + 1})
 	return at, fence, err
 }
 
@@ -177,7 +184,7 @@ func (s *toldStore) Take(ctx context.Context, name cursors.Key) (record.Position
 func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &toldStore{told: make(chan func(cursors.Key, int64), 1)}
+		store := &toldStore{told: make(chan func(cursors.Taken), 1)}
 		k, err := cursors.NewCommitter(store, time.Millisecond)
 		if err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func (k *Committer) checkFences(ctx context.Context) {
 				}
 			}
 			for i, name := range some {
-				k.taken(name, fences[i])
+				k.taken(Taken{Key: name, Fence: fences[i]})
 			}
 		}
 	}

@@ -3,30 +3,21 @@ package cursors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"sluice/hub/record"
 )
 
-// Move stores a position under a name as it is, also a lower one, from outside of any
-// subscription. It takes the name first: the subscription that holds it, on whichever
-// instance, is superseded, so that its next ack does not undo the move. Move fails with
-// ErrSuperseded if another subscription takes the name meanwhile.
-func (k *Committer) Move(ctx context.Context, name Key, at record.Position, now time.Time) (Committed, error) {
-	_, lease, err := k.Take(ctx, name, func(*Lease) {})
-	if err != nil && !errors.Is(err, ErrNoCursor) {
-		return Committed{}, err
+// Move stores a position under a name that is stored, as it is, also a lower one, from outside
+// of any subscription. The subscription that holds the name, on whichever instance, is
+// superseded, and its lease says that it was moved.
+func (k *Committer) Move(ctx context.Context, name Key, to record.Position, now time.Time) error {
+	fence, err := k.store.Move(ctx, name, to, now)
+	if err != nil {
+		return err
 	}
-	defer lease.Release()
-	stored := make(chan Committed, 1)
-	k.commit(Commit{Key: name, Ack: Ack{Position: at, At: now}, Fence: lease.fence, Reset: true}, func(c Committed) { stored <- c })
-	select {
-	case done := <-stored:
-		return done, done.Err
-	case <-ctx.Done():
-		return Committed{}, fmt.Errorf("move cursor: %w", ctx.Err())
-	}
+	k.taken(Taken{Key: name, Fence: fence, Moved: true})
+	return nil
 }
 
 // Remove removes a name from outside of any subscription. As with Move, the subscription

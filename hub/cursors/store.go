@@ -3,6 +3,7 @@ package cursors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"sluice/hub/record"
@@ -62,6 +63,12 @@ type Store interface {
 	// ErrTooManyNames as Take does.
 	Commit(ctx context.Context, commits []Commit) []Committed
 
+	// Move replaces the position that is stored under a name, as an operator asks, and takes
+	// the name, at the same time: nothing that its holder acks undoes the move, and who takes
+	// it from then on gets the new position. It returns the fence, or ErrNoCursor if nothing
+	// is stored.
+	Move(ctx context.Context, name Key, to record.Position, at time.Time) (fence int64, err error)
+
 	// Delete removes a name. Deleting a name that is not stored is not an error.
 	Delete(ctx context.Context, name Key) error
 
@@ -69,11 +76,20 @@ type Store interface {
 	// stored.
 	Fences(ctx context.Context, names []Key) ([]int64, error)
 
-	// Superseded calls taken for each name that is taken anywhere, with the fence
-	// of the new holder, until the context ends. Takes while the store is
+	// Superseded calls taken for each name that is taken or moved anywhere, until the
+	// context ends. Takes while the store is
 	// unavailable are not reported; fences are still enforced. listening is called
 	// each time that takes are reported from then on, including the first time.
-	Superseded(ctx context.Context, taken func(name Key, fence int64), listening func()) error
+	Superseded(ctx context.Context, taken func(Taken), listening func()) error
+}
+
+// Taken is the news that a name was taken.
+type Taken struct {
+	Key
+	Fence int64 // of the new holder
+	// Moved is set if an operator has moved the position, and no subscription has taken the
+	// name.
+	Moved bool
 }
 
 // Errors of a Store.
@@ -82,6 +98,8 @@ var (
 	ErrNoCursor = errors.New("no cursor is stored under this name")
 	// ErrSuperseded means that another subscription has taken the name.
 	ErrSuperseded = errors.New("the cursor was taken over by another subscription")
+	// ErrMoved is an ErrSuperseded by an operator who has moved the position.
+	ErrMoved = fmt.Errorf("%w: an operator has moved it", ErrSuperseded)
 	// ErrTooManyNames means that as many names of the principal are stored as may be.
 	ErrTooManyNames = errors.New("too many named cursors are stored for this principal")
 	// ErrStoreUnavailable means that the store cannot be reached.

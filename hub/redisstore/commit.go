@@ -110,6 +110,7 @@ const (
 	commitAsAsked    = int64(1)
 	commitOtherwise  = int64(2)
 	commitLeft       = int64(3)
+	commitMoved      = int64(4)
 )
 
 // result returns the result of a commit of a position; failed is the error of the
@@ -135,6 +136,8 @@ func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cu
 	switch {
 	case len(answer) == 1 && answer[0] == commitSuperseded:
 		return cursors.Committed{Err: fmt.Errorf("commit cursor: %w", cursors.ErrSuperseded)}
+	case len(answer) == 1 && answer[0] == commitMoved:
+		return cursors.Committed{Err: fmt.Errorf("commit cursor: %w", cursors.ErrMoved)}
 	case len(answer) == 2 && answer[0] == commitAsAsked:
 		millis, err := strconv.ParseInt(fmt.Sprint(answer[1]), 10, 64)
 		if err != nil {

@@ -2,7 +2,7 @@
 -- (1 or 0), topic, at, time to live in ms, breaks of the topic, whether to move a
 -- name that is not stored (1 or 0), then partition, offset, epoch and breaks of each
 -- place. Returns {0} where another has taken the name, {1, at} where the position is
--- stored as it is, {3} where the name was left alone, else 2 and the fields and values
+-- stored as it is, {3} where the name was left alone, {4} where an operator has moved the name, else 2 and the fields and values
 -- of what is stored.
 --
 -- Lua's numbers are doubles, exact to 2^53 only: offsets, fences and times are
@@ -23,7 +23,7 @@ local replace = ARGV[2] == '1' or not stored.topic
 local late = false
 local keep = stored.fence
 if fenced then
-  if keep and less(fence, keep) then return {0} end
+  if keep and less(fence, keep) then return {stored.moved == keep and 4 or 0} end
   -- Taken later than the store knows: it lost the take, and what stands there
   -- may be from one who had been superseded.
   if keep and less(keep, fence) then replace = true end

@@ -20,9 +20,13 @@ var takeSource string
 //go:embed delete.lua
 var deleteSource string
 
+//go:embed move.lua
+var moveSource string
+
 var (
 	takeScript   = redis.NewScript(takeSource)
 	deleteScript = redis.NewScript(deleteSource)
+	moveScript   = redis.NewScript(moveSource)
 )
 
 // Load returns a position and when it was created, or cursors.ErrNoCursor.
@@ -101,6 +105,32 @@ func (s *Store) taking(name cursors.Key, isNew bool) *scripted {
 		keys:   []string{s.key(name)},
 		args:   []any{s.ttl.Milliseconds(), s.channel(), encodeName(name), isNew},
 	}
+}
+
+// Move replaces a position that is stored, and returns the fence with which it has taken the
+// name, or cursors.ErrNoCursor.
+func (s *Store) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (int64, error) {
+	args := make([]any, 0, 6+3*len(to.Offsets))
+	args = append(args, s.ttl.Milliseconds(), s.movedChannel(), s.channel(), encodeName(name), to.Topic.String(), toMillis(at))
+	for _, place := range to.Offsets {
+		args = append(args, place.Partition, place.Offset, place.Epoch)
+	}
+	var answer []string
+	err := s.call(ctx, "move cursor", func(ctx context.Context) (err error) {
+		answer, err = moveScript.Run(ctx, s.client, []string{s.key(name)}, args...).StringSlice()
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case len(answer) == 0:
+		return 0, fmt.Errorf("move cursor: %w", cursors.ErrNoCursor)
+	}
+	fence, err := strconv.ParseInt(answer[0], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("move cursor: read fence: %w", err)
+	}
+	return fence, nil
 }
 
 // Fences returns the fences of names, in one round trip, 0 for a name without

@@ -11,6 +11,7 @@
 //	    topic   the topic's id in hexadecimal digits
 //	    at      when the position was created, Unix milliseconds
 //	    fence   the fence of the holder, which may ack
+//	    moved   the fence of an operator who has moved the position since
 //	    p<n>    partition n: next offset and leader epoch, "118274:5"
 //	    breaks  the fence of the last acking holder, and how many times it had
 //	            been notified by then that all earlier positions are void: "1795…:1"
@@ -43,7 +44,7 @@
 //
 // # Guarantees
 //
-// Commit (for each cursor), Take and Delete are one Lua script on one key each,
+// Commit (for each cursor), Take, Move and Delete are one Lua script on one key each,
 // hence atomic. Counting the names of a principal is another one, sent before it: two
 // new names at the same instant never pass the limit, but a name that is refused or
 // fails after it was counted counts all the same. Commits are idempotent. Within one topic, commits without a fence
@@ -106,7 +107,7 @@
 //	shares.go      Shares: dividing quotas among instances
 //	commit.go      Commit, in pipelines
 //	listing.go     List, with SCAN
-//	cursor.go      Load, Take, Delete
+//	cursor.go      Load, Take, Move, Delete
 //	messageids.go  Claim, Settle, in pipelines
 //
 //	names.go       how many names a principal has

@@ -38,7 +38,10 @@ func (s *Store) key(name cursors.Key) string {
 // channel returns the channel on which takes are published.
 func (s *Store) channel() string { return s.prefix + "cursor.taken" }
 
-// decodeTaken parses a message that take.lua publishes: a name, a space, a fence.
+// movedChannel returns the channel on which moves are published, before they are as takes.
+func (s *Store) movedChannel() string { return s.prefix + "cursor.moved" }
+
+// decodeTaken parses a message that take.lua and move.lua publish: a name, a space, a fence.
 func decodeTaken(payload string) (name cursors.Key, fence int64, ok bool) {
 	text, digits, found := strings.Cut(payload, " ")
 	if !found {

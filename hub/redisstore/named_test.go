@@ -85,7 +85,7 @@ func (s *lateStore) arrive(pick int) {
 }
 
 // Superseded reports nothing: fences are enforced nevertheless.
-func (s *lateStore) Superseded(ctx context.Context, _ func(cursors.Key, int64), _ func()) error {
+func (s *lateStore) Superseded(ctx context.Context, _ func(cursors.Taken), _ func()) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -249,7 +249,7 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- store.Superseded(ctx, func(name cursors.Key, fence int64) { l.last.Store(&told{name, fence}) }, func() {})
+		done <- store.Superseded(ctx, func(t cursors.Taken) { l.last.Store(&told{t.Key, t.Fence}) }, func() {})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -359,7 +359,7 @@ type muteStore struct {
 	end chan struct{}
 }
 
-func (s *muteStore) Superseded(ctx context.Context, told func(cursors.Key, int64), heard func()) error {
+func (s *muteStore) Superseded(ctx context.Context, told func(cursors.Taken), heard func()) error {
 	select {
 	case <-s.end:
 		return s.Store.Superseded(ctx, told, heard)

@@ -28,7 +28,7 @@ const (
 // disconnected are not reported, so listening is called each time that takes are
 // reported from then on. In a Cluster every node forwards what is published at
 // any node.
-func (s *Store) Superseded(ctx context.Context, taken func(name cursors.Key, fence int64), listening func()) error {
+func (s *Store) Superseded(ctx context.Context, taken func(cursors.Taken), listening func()) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 100 * time.Millisecond
 	wait.MaxInterval = resubscribeAtMost
@@ -58,7 +58,7 @@ func (s *Store) Superseded(ctx context.Context, taken func(name cursors.Key, fen
 }
 
 // listen subscribes once and reports takes until the connection fails.
-func (s *Store) listen(ctx context.Context, taken func(cursors.Key, int64), subscribed func()) error {
+func (s *Store) listen(ctx context.Context, taken func(cursors.Taken), subscribed func()) error {
 	pubsub := s.client.Subscribe(ctx)
 	// A blocked read does not notice that its context has ended.
 	stop := context.AfterFunc(ctx, func() { _ = pubsub.Close() })
@@ -66,7 +66,8 @@ func (s *Store) listen(ctx context.Context, taken func(cursors.Key, int64), subs
 		stop()
 		_ = pubsub.Close()
 	}()
-	if err := pubsub.Subscribe(ctx, s.channel()); err != nil {
+	channels := []string{s.channel(), s.movedChannel()}
+	if err := pubsub.Subscribe(ctx, channels...); err != nil {
 		return err
 	}
 	pinged := false
@@ -85,14 +86,16 @@ func (s *Store) listen(ctx context.Context, taken func(cursors.Key, int64), subs
 		pinged = false
 		switch message := message.(type) {
 		case *redis.Subscription:
-			subscribed()
+			if message.Count == len(channels) {
+				subscribed()
+			}
 		case *redis.Message:
 			name, fence, ok := decodeTaken(message.Payload)
 			if !ok {
 				s.log.Warn("notification of a cursor takeover is damaged; ignoring it", "bytes", len(message.Payload))
 				continue
 			}
-			taken(name, fence)
+			taken(cursors.Taken{Key: name, Fence: fence, Moved: message.Channel == s.movedChannel()})
 		}
 	}
 	return ctx.Err()

@@ -16,6 +16,9 @@ const (
 	actionResync         = "resync"
 )
 
+// reasonMoved is why a subscription ends whose named cursor an operator has moved.
+const reasonMoved = "moved"
+
 // verdict is what to do after a connection has ended.
 type verdict int
 
@@ -203,7 +206,7 @@ func unsubscribed(m *message) ending {
 	switch {
 	case m.Retryable && m.Reason != "requested":
 		end.verdict = resume
-	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated:
+	case m.Reason == ReasonRetention, m.Reason == ReasonLogChanged, m.Reason == ReasonTruncated, m.Reason == reasonMoved:
 		end.verdict = restart
 	}
 	return end

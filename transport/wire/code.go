@@ -45,6 +45,7 @@ const (
 	RightsChanged       Code = "rights_changed"
 	NoPong              Code = "no_pong"
 	Superseded          Code = "superseded"
+	CursorMoved         Code = "cursor_moved"
 	TooManyErrors       Code = "too_many_errors"
 	Kicked              Code = "kicked"
 	UnknownSession      Code = "unknown_session"
@@ -153,6 +154,7 @@ var codes = map[Code]Info{
 	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
 	TooManyErrors: {Close: 4509, Action: Stop},
 	Superseded:    {Close: 4510, Action: Stop},
+	CursorMoved:   {Close: 4307, Action: Resync},
 	Kicked:        {Close: 4512, Action: Stop},
 }
 

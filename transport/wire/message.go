@@ -133,6 +133,7 @@ const (
 	ReasonRetention    Reason = "retention"
 	ReasonTruncated    Reason = "truncated"
 	ReasonSuperseded   Reason = "superseded"
+	ReasonMoved        Reason = "moved"
 	ReasonSlowConsumer Reason = "slow_consumer"
 	ReasonFilterFailed Reason = "filter_failed"
 	ReasonChanged      Reason = "stream_changed"

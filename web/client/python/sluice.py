@@ -909,7 +909,7 @@ class Subscription:
 def _ended(m):
     """The fault that ends a subscription. One that needs another token ends its session, too."""
     fault = SluiceError({**m, "code": m.get("code") or m["reason"]})
-    if m["type"] == "unsubscribed" and not fault.retryable and m["reason"] in ("log_changed", "truncated", "retention"):
+    if m["type"] == "unsubscribed" and not fault.retryable and m["reason"] in ("log_changed", "truncated", "retention", "moved"):
         fault.action = "resync"
     if fault.action == "reauthenticate":
         raise fault

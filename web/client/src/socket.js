@@ -108,7 +108,7 @@ export const dial = (client) => {
     else if (type === "error") c.leave ? c.leave() : c.end(new SluiceError(m)); // of a pause: it is unsubscribed in place of that
     else if (type === "unsubscribed") {
       const { reason, retryable } = m;
-      const action = retryable ? "resume" : goesBack(m) || reason === "retention" ? "resync" : "stop";
+      const action = retryable ? "resume" : goesBack(m) || reason === "retention" || reason === "moved" ? "resync" : "stop";
       c.end(reason === "requested" ? undefined : new SluiceError({ code: reason, action, ...m }));
     } else if (!c.deaf) {
       if (type === "subscribed") {

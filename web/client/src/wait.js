@@ -6,8 +6,8 @@ export class Backoff {
     Object.assign(this, { min: 500, max: 30000, attempts: 0 }, bounds);
   }
 
-  delay(error) {
-    return (error.retry_after_ms ?? 0) + Math.random() * Math.min(this.max, this.min * 2 ** this.attempts++);
+  delay({ retry_after_ms: least = 0 } = {}) {
+    return least + Math.random() * Math.min(this.max, this.min * 2 ** this.attempts++);
   }
 }
 

@@ -7,6 +7,7 @@ import { count, moment, plain } from "../shared/units.js";
 export const ownerOf = ({ subject, principal }) => plain(subject ?? principal);
 
 // What happens to the subscription that holds a cursor.
+const movedSays = "A live subscription holds the cursor. It ends, so that its acks do not undo this, and its client is told to begin again at the new position.";
 export const heldSays = "A live subscription holds the cursor. It ends, as if another had taken the name over, so that its acks do not undo this.";
 
 // placesOf lists a position: its partitions in order, each with the offset where it stands.
@@ -65,7 +66,7 @@ export function asked(cursor) {
     to = wish.from;
     $("move-from").textContent = placesText(cursor.position);
     $("move-to").textContent = wish.says;
-    $("move-held").textContent = cursor.held ? heldSays : "";
+    $("move-held").textContent = cursor.held ? movedSays : "";
     step(true);
     $("move-cancel").focus();
   });
