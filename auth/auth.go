@@ -32,26 +32,26 @@
 // keys from a file never change, and keys from a URL are fetched only when a token
 // names an unknown key.
 //
-// Tour: auth.go has the configuration, issuers.go the issuers in force, verifier.go the Verifier interface and how an
-// identity becomes a principal. bearer.go verifies tokens, with compact.go for their
-// serialization, claims.go for their claims, details.go for rights in them, and verified.go for the cache of
-// verified tokens. keyset.go reads JWK Sets, smallorder.go recognizes keys for which
-// anybody can make signatures, keyfile.go and keyurl.go load key sets,
-// discovery.go finds their URLs, outbound.go makes the requests. grant.go, pattern.go and rights.go implement rights, authority.go rights from elsewhere, for
-// which template.go names principals, principal.go the principal that has them, and tenant.go
-// the tenant that it belongs to.
-// credential.go is what a client presents, request.go finds it in an HTTP request, basic.go
-// in its user name and password,
-// origin.go holds the origins that may use a cookie. revocation.go is what revokes a
-// credential, revocations.go the set of those in force, logout.go verifies the logout
-// tokens of issuers, ticket.go makes tickets. secret.go keeps secrets out of logs, mint.go
-// makes tokens for trials and tests. registered.go and jwk.go read claims and public keys
-// for Verifiers and Provers of other packages.
+// Tour: auth.go has the configuration, issuers.go the issuers in force, verifier.go the
+// Verifier interface and how an identity becomes a principal. bearer.go verifies tokens,
+// with compact.go for their serialization, claims.go for their claims, details.go for
+// rights in them, and verified.go for the cache of verified tokens. keyset.go reads JWK
+// Sets, smallorder.go recognizes keys for which anybody can make signatures, keyfile.go
+// and keyurl.go load key sets, discovery.go finds their URLs, outbound.go makes the
+// requests. grant.go, pattern.go and rights.go implement rights, authority.go rights
+// from elsewhere, for which template.go names principals, principal.go the principal
+// that has them, and tenant.go the tenant that it belongs to. credential.go is what a
+// client presents, request.go finds it in an HTTP request, basic.go in its user name and
+// password, origin.go holds the origins that may use a cookie. revocation.go is what
+// revokes a credential, revocations.go the set of those in force, logout.go verifies the
+// logout tokens of issuers, ticket.go makes tickets. secret.go keeps secrets out of
+// logs, mint.go makes tokens for trials and tests. registered.go and jwk.go read claims
+// and public keys for Verifiers and Provers of other packages.
 //
 // Each other kind of credential is a package of its own below this one: apikeys,
-// introspection, certificates, forwarded and webhook are Verifiers, dpop is the Prover, rediskeys keeps in
-// Redis what several instances share of those, and redisauth keeps tickets and
-// revocations there.
+// introspection, certificates, forwarded and webhook are Verifiers, dpop is the Prover,
+// rediskeys keeps in Redis what several instances share of those, and redisauth keeps
+// tickets and revocations there.
 package auth
 
 import (

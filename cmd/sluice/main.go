@@ -10,11 +10,12 @@
 // file of its own (serve.go, dev.go with dev_choose.go and dev_welcome.go, tail.go with follow.go,
 // publish.go with publishlines.go, bench.go, streams.go, check.go, token.go, key.go, version.go);
 // benchtokens.go has the tokens of bench; remote.go and reach.go have what those that connect to a
-// server share, complete.go the completion for shells, meant.go what is said about a command line
-// that is wrong, advice.go what to do about errors, and plainflags.go how help lists flags.
+// server share, complete.go the completion for shells.
 // Package config reads the configuration, package app connects the parts and runs them, package
 // embedded is the Kafka and Redis of dev. Package show prints what tail reads, package bulk
-// publishes lines, package measure is the bench, and package terminal knows terminals.
+// publishes lines, package measure is the bench, and package terminal knows terminals. Of a command
+// line that is wrong, meant.go says what is meant; advice.go says what to do about errors, and
+// plainflags.go lists flags in help.
 package main
 
 import "os"

@@ -10,11 +10,12 @@
 //
 // Every part runs in a goroutine that Run started and waits for.
 //
-// Tour: app.go is App, development.go what it has for development; lifecycle.go starts and stops the parts; access.go (with
-// verifiers.go, revocation.go and kafkaacls.go), certificates.go, kafka.go (with sasl.go
-// and password.go), redis.go, audit.go, encryption.go, ingest.go (with ingestrules.go and
-// schemas.go), registries.go (with registrymetrics.go and registrytls.go), cloudevents.go and
-// streams.go turn sections of the configuration into parts; reload.go puts another
-// configuration in force; topics.go creates missing topics; presence.go checks that
-// clusters answer and have the topics; server.go is the hub and the listeners.
+// Tour: app.go is App, development.go what it has for development; lifecycle.go starts
+// and stops the parts; access.go (with verifiers.go, revocation.go and kafkaacls.go),
+// certificates.go, kafka.go (with sasl.go and password.go), redis.go, audit.go,
+// encryption.go, ingest.go (with ingestrules.go and schemas.go), registries.go (with
+// registrymetrics.go and registrytls.go), cloudevents.go and streams.go turn sections of
+// the configuration into parts; reload.go puts another configuration in force; topics.go
+// creates missing topics; presence.go checks that clusters answer and have the topics;
+// server.go is the hub and the listeners.
 package app

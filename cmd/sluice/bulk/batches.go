@@ -58,6 +58,10 @@ func (r *reader) next(ctx context.Context) (*batch, error) {
 			return b, err
 		}
 		line, size, tooLong, err := readLine(r.in)
+		if size == 0 && errors.Is(err, io.EOF) {
+			b.read, b.last = r.read, r.number
+			return b, err // what follows the end of the last line is no line
+		}
 		if r.number == 0 && !r.config.Form.Text {
 			// The byte order mark of a file in UTF-8 is no part of its JSON (RFC 8259, section 8.1).
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
