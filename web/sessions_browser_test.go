@@ -98,6 +98,7 @@ func TestSessionsInABrowser(t *testing.T) {
 	run(ctx, t, lag)
 	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === "ascending" && `+first+` === "0" && location.hash === "#sessions?order=lag"`)
 	run(ctx, t, lag)
+	until(ctx, t, `document.querySelector("th[data-sort=lag]").ariaSort === null && document.querySelector("#sessions-table > tbody").dataset.session === "s00000"`)
 
 	// Those that come before others on a full page push the last to the next one, where they
 	// go on.

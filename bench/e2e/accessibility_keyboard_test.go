@@ -28,8 +28,8 @@ const clickedElements = `{
 
 // reaching defines what there is to be reached by keyboard in a page, and what has been.
 const reaching = `{
-	const interactive = "a[href], button, input, select, textarea, summary, [tabindex]";
-	const usable = (e) => e.isConnected && e.checkVisibility({ visibilityProperty: true }) && !e.matches(":disabled, [tabindex='-1']") && !e.closest("[inert]");
+	const interactive = "a[href], button, input, select, textarea, summary, [tabindex]:not([tabindex='-1'])";
+	const usable = (e) => e.isConnected && e.checkVisibility({ visibilityProperty: true }) && !e.matches(":disabled") && !e.closest("[inert]");
 	const name = (e) => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (e.className ? "." + e.className : "") + " " + (e.ariaLabel ?? e.textContent).trim().slice(0, 40);
 	const scope = document.querySelector("dialog[open]") ?? document; // behind it, nothing is to be reached
 	window.wanted = [...scope.querySelectorAll(interactive)].filter(usable).filter((e) => !e.matches("[type=radio]"));

@@ -78,6 +78,7 @@ const (
 var states = []opened{
 	{"a record in Live", "/#live?stream=iot.telemetry&from=last:50", []string{someRow, `document.querySelector(".cursor").textContent.startsWith("v1.")`}},
 	{"a pattern in Live", "/#live?stream=*s&stream=shop.orders&from=last:50", []string{someRow, typed("#streams-search", "*o*s"), `document.querySelector(".pane .cursor").textContent.startsWith("v1.")`}},
+	{"a pattern by itself", "/#live?stream=*s&from=last:50", []string{`document.querySelectorAll(".row").length > 10 && document.querySelector(".facts").textContent.startsWith("5 streams")`}},
 	{"a fault in Live", "/#live?stream=market.ticks&filter=data.price%20%3E", []string{`document.querySelector(".fault")?.checkVisibility() ?? false`}},
 	{"a form that the server refuses", "/#publish?stream=iot.telemetry", []string{
 		`document.querySelectorAll("#publish-form input").length > 5`,

@@ -64,6 +64,7 @@ export class Past {
       counts.set(stream, counts.get(stream) || (await server.get(streamPath(stream))).partitions);
     });
     const all = [...counts].flatMap(([stream, n]) => Array.from({ length: n }, (_, partition) => ({ stream, partition, place: many ? `${stream}/${partition}` : partition })));
+    if (!all.length) throw new Error("no stream matches the pattern");
     if (many && (streams.size > mostPartitions || all.length > mostPartitions)) {
       throw new Error(`the pattern has more than ${mostPartitions} partitions. Choose one of its streams`);
     }
