@@ -3,7 +3,7 @@ package client_test
 import (
 	"bufio"
 	"context"
-	"crypto/sha1" //nolint:gosec // of the handshake of WebSockets
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -161,7 +161,6 @@ type hostile struct {
 
 	mu      sync.Mutex
 	begun   int
-	unknown []string
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -279,7 +278,7 @@ func TestClientsComeBackFromAttacks(t *testing.T) {
 
 // websocketAccept answers the key of a handshake (RFC 6455, section 4.2.2).
 func websocketAccept(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // the protocol says so
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
