@@ -159,8 +159,8 @@ type hostile struct {
 	attacks []attack
 	good    func(http.ResponseWriter, *http.Request)
 
-	mu      sync.Mutex
-	begun   int
+	mu    sync.Mutex
+	begun int
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {

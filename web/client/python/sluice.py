@@ -205,7 +205,10 @@ class Client:
     def _send(self, stream, body):
         for session in list(self._sessions):
             if not session.busy():
-                return session.call({"type": "publish", "stream": stream, **body})
+                result = session.call({"type": "publish", "stream": stream, **body})
+                if not (_stored(result) or "code" in result):
+                    raise _lost("the answer does not say where the record is stored")
+                return result
         return self._post(stream, json.dumps(body))
 
     def publish(self, stream, record, timeout=60):
