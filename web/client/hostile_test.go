@@ -487,3 +487,39 @@ func TestNothingStaysOfSubscriptions(t *testing.T) {
 		})
 	}
 }
+
+// TestStoresThatFailAreTriedAgain: a position that was not stored is stored later, also if no record comes,
+// and the application hears of each failure.
+func TestStoresThatFailAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	file, err := filepath.Abs("dist/sluice.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(&hostile{good: oneEvent})
+	defer server.Close()
+	defer server.CloseClientConnections()
+	cmd := exec.CommandContext(t.Context(), program(t, "node"), "--experimental-websocket", "--no-warnings", "--input-type=module", "-e", `
+const { connect } = await import(process.argv[1]);
+let left = 2;
+let stored;
+const errors = [];
+const subscription = connect(process.argv[2]).subscribe("orders", { store: {
+  getItem: () => null,
+  setItem: async (_, cursor) => {
+    if (left-- > 0) throw new Error("full");
+    stored = cursor;
+  },
+} });
+subscription.on("error", ({ message }) => errors.push(message));
+subscription.on("event", () => {});
+while (!stored) await new Promise((resolve) => setTimeout(resolve, 10));
+console.log(stored, errors.join());
+// One that fails at the end is not tried for ever.
+left = 1;
+subscription.close();`, file, server.URL)
+	out, err := cmd.Output()
+	if err != nil || string(out) != "v1.a~0:6 full,full\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}

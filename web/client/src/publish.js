@@ -28,7 +28,7 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
     try {
       result = await send(client, stream, body, signal);
       if (result.code) throw new SluiceError(result); // a dead letter
-      if (!(result.results ?? result.offset + 1)) throw lost("answer"); // of a portal, or after a redirect
+      if (!(result.results ?? result.offset + 1)) throw lost(); // of a portal, or after a redirect
       if (!result.results?.some((r) => r.code === "publish_unknown")) return result;
     } catch (thrown) {
       if (signal?.aborted) throw signal.reason;

@@ -35,8 +35,8 @@ export const watchdog = (lapse) => {
   let timer;
   return (ms) => {
     clearTimeout(timer);
-    // A timer of a longer time would end at once.
-    if (ms) timer = setTimeout(lapse, Math.min(ms, 2 ** 31 - 1));
+    // A timer of 25 days would end at once.
+    if (ms) timer = setTimeout(lapse, Math.min(ms, 1e9));
   };
 };
 
