@@ -43,7 +43,8 @@ func tokensOf(file string) ([]func(context.Context) (string, error), error) {
 func (l *tokenList) token(n int) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.read(); err != nil {
+	// One that is being written is read again by the next client.
+	if err := l.read(); err != nil && l.tokens == nil {
 		return "", fmt.Errorf("%w: %w", client.ErrNoToken, err)
 	}
 	if n >= len(l.tokens) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,8 +18,13 @@ type publishFlags struct {
 	key, id         string
 	headers         []string
 	text, tombstone bool
+	timeout         time.Duration
 	lines           linesFlags
 }
+
+// answerWithin is how long an answer is waited for by default, longer than the server's default of
+// publish_timeout.
+const answerWithin = time.Minute
 
 func newPublish() *cobra.Command {
 	var chosen publishFlags
@@ -66,6 +72,7 @@ refused.`,
 	flags.StringVar(&chosen.id, "id", "", "message id of VALUE: the record is stored once, also if it is published again")
 	flags.StringArrayVar(&chosen.headers, "header", nil, "header, `name=value`; may be repeated")
 	flags.BoolVar(&chosen.text, "text", false, "store values unchanged, without checking that they are JSON")
+	flags.DurationVar(&chosen.timeout, "timeout", answerWithin, "how long an answer is waited for; what has none may be stored")
 	flags.BoolVar(&chosen.tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
 	chosen.lines.add(cmd)
 	connect := remote(cmd)
@@ -76,6 +83,8 @@ refused.`,
 		}
 		single := chosen.tombstone || len(args) == 2
 		switch {
+		case chosen.timeout <= 0:
+			return usage("--timeout %v: must be more than 0s", chosen.timeout)
 		case single && chosen.lines.given(cmd) != "":
 			return usage("--%s goes with lines of standard input", chosen.lines.given(cmd))
 		case !single && chosen.id != "":
@@ -96,9 +105,11 @@ refused.`,
 			return err
 		}
 		if !single {
-			return publishLines(cmd, c, args[0], chosen.lines, bulk.Form{Base: message, Text: chosen.text})
+			return publishLines(cmd, c, args[0], chosen, bulk.Form{Base: message, Text: chosen.text})
 		}
-		at, err := c.Publish(cmd.Context(), args[0], message)
+		ctx, cancel := context.WithTimeout(cmd.Context(), chosen.timeout)
+		defer cancel()
+		at, err := c.Publish(ctx, args[0], message)
 		if err != nil {
 			return fmt.Errorf("the value %s: %w%s", became(err), err, again(err, chosen.id))
 		}

@@ -85,7 +85,8 @@ func (f *linesFlags) check(cmd *cobra.Command, text bool) error {
 }
 
 // publishLines publishes standard input.
-func publishLines(cmd *cobra.Command, c *client.Client, stream string, chosen linesFlags, form bulk.Form) error {
+func publishLines(cmd *cobra.Command, c *client.Client, stream string, all publishFlags, form bulk.Form) error {
+	chosen := all.lines
 	form.Records = chosen.records
 	var err error
 	if form.KeyField, err = placeOf(chosen.keyField); err != nil {
@@ -106,6 +107,8 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, chosen li
 	}
 	totals, err := bulk.Run(cmd.Context(), bulk.Config{
 		Publish: func(ctx context.Context, batch []client.Message) ([]client.Result, error) {
+			ctx, cancel := context.WithTimeout(ctx, all.timeout)
+			defer cancel()
 			return c.PublishBatch(ctx, stream, batch)
 		},
 		Form: form, IDPrefix: prefix, OwnIDs: chosen.idPrefix != "" || chosen.idField != "",

@@ -44,6 +44,9 @@ func (t trust) transport() (*http.Transport, error) {
 		return nil, err
 	}
 	made := http.DefaultTransport.(*http.Transport).Clone()
-	made.TLSClientConfig = verified
+	made.MaxIdleConnsPerHost = maxConcurrency
+	if verified != nil {
+		made.TLSClientConfig = verified
+	}
 	return made, nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ redis: {url: "redis://%s", timeout: 30s}
 auth: {issuers: [{issuer: i, audience: a, algorithms: [HS256], secret_file: key}]}
 grants: [{when: {}, subscribe: ["*"], publish: ["*"], replay: unlimited}]
 limits: {publish_timeout: 5s}
+drain: {timeout: 2s, spread: 1s}
 message_ids: {margin: 1s}
 streams: {lines: {topic: lines}}
 `, s.address, kafka.Brokers[0], kafka.RedisAddr),
@@ -99,6 +101,12 @@ func (s *served) start() {
 
 func (s *served) kill() {
 	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// stop has the server drain its clients, and end.
+func (s *served) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()
 }
 
@@ -244,7 +252,11 @@ func TestBenchAcrossARestart(t *testing.T) {
 	for _, transport := range measure.Transports {
 		report, code := s.bench(func() {
 			time.Sleep(2 * time.Second) // into the window
-			s.kill()
+			if transport == measure.SSE {
+				s.kill()
+			} else {
+				s.stop()
+			}
 			s.start()
 		}, "--stream", "lines", "--token-file", "token", "--clients", "15", "--rate", "50", "--duration", "6s", "--transport", transport, "--patience", "30s")
 		p := report.Published

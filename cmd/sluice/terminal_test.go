@@ -162,3 +162,23 @@ func TestBenchCountsWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishWaitsForAnAnswerForATime: a server that does not answer holds nobody for ever.
+func TestPublishWaitsForAnAnswerForATime(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	for _, args := range [][]string{{"1"}, {"--retry-for", "0s"}} {
+		out, errs, code := sluice(t, address, "1\n2\n", append([]string{"publish", "s", "--timeout", "100ms"}, args...)...)
+		if code != exitFailed || !strings.Contains(errs, "may be stored") || !strings.Contains(errs, "deadline exceeded") {
+			t.Errorf("%v: got %d: %s%s", args, code, out, errs)
+		}
+	}
+	if _, errs, code := sluice(t, address, "", "publish", "s", "1", "--timeout", "0s"); code != exitUsage {
+		t.Errorf("got %d: %s", code, errs)
+	}
+}

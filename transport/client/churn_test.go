@@ -114,8 +114,8 @@ func leave(t *testing.T, c *client.Client) {
 		}
 	})
 	most := rand.IntN(8)
-	for range sub.Events(ctx) {
-		if most--; most < 0 {
+	for _, err := range sub.Events(ctx) {
+		if most--; most < 0 || err != nil {
 			break
 		}
 	}

@@ -3,7 +3,7 @@ package client_test
 import (
 	"bufio"
 	"context"
-	"crypto/sha1" //nolint:gosec // of the handshake of WebSockets
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -159,9 +159,8 @@ type hostile struct {
 	attacks []attack
 	good    func(http.ResponseWriter, *http.Request)
 
-	mu      sync.Mutex
-	begun   int
-	unknown []string
+	mu    sync.Mutex
+	begun int
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -279,7 +278,7 @@ func TestClientsComeBackFromAttacks(t *testing.T) {
 
 // websocketAccept answers the key of a handshake (RFC 6455, section 4.2.2).
 func websocketAccept(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // the protocol says so
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -486,5 +485,41 @@ func TestNothingStaysOfSubscriptions(t *testing.T) {
 			}
 			t.Logf("it took %v", time.Since(began))
 		})
+	}
+}
+
+// TestStoresThatFailAreTriedAgain: a position that was not stored is stored later, also if no record comes,
+// and the application hears of each failure.
+func TestStoresThatFailAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	file, err := filepath.Abs("dist/sluice.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(&hostile{good: oneEvent})
+	defer server.Close()
+	defer server.CloseClientConnections()
+	cmd := exec.CommandContext(t.Context(), program(t, "node"), "--experimental-websocket", "--no-warnings", "--input-type=module", "-e", `
+const { connect } = await import(process.argv[1]);
+let left = 2;
+let stored;
+const errors = [];
+const subscription = connect(process.argv[2]).subscribe("orders", { store: {
+  getItem: () => null,
+  setItem: async (_, cursor) => {
+    if (left-- > 0) throw new Error("full");
+    stored = cursor;
+  },
+} });
+subscription.on("error", ({ message }) => errors.push(message));
+subscription.on("event", () => {});
+while (!stored) await new Promise((resolve) => setTimeout(resolve, 10));
+console.log(stored, errors.join());
+// One that fails at the end is not tried for ever.
+left = 1;
+subscription.close();`, file, server.URL)
+	out, err := cmd.Output()
+	if err != nil || string(out) != "v1.a~0:6 full,full\n" {
+		t.Errorf("%v: %s", err, out)
 	}
 }

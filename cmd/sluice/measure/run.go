@@ -156,7 +156,9 @@ func (s *subscriber) authorize(ctx context.Context, header http.Header) error {
 func newPublisher(c *Config, run string) (*publisher, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = publishAtOnce, publishAtOnce
-	transport.TLSClientConfig = c.TLS.Clone()
+	if c.TLS != nil {
+		transport.TLSClientConfig = c.TLS.Clone()
+	}
 	p := &publisher{config: c, run: run, errors: map[string]int{}, took: newHistogram(), transport: transport}
 	for n := range max(1, len(c.Tokens)) {
 		made, err := client.New(client.Config{URL: c.URL, Token: c.token(int64(n)), HTTPClient: &http.Client{Transport: transport}})

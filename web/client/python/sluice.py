@@ -11,6 +11,7 @@ import collections
 import http.client
 import itertools
 import json
+import logging
 import math
 import os
 import queue
@@ -80,6 +81,11 @@ def _closed(code):
         action = "resync"
     return _lost("closed %d" % code, action)
 
+
+# Of the package websockets, which logs errors of connections that are being closed. Without a handler of the
+# application they are not printed: what matters of them is handed on.
+_log = logging.getLogger("sluice")
+_log.addHandler(logging.NullHandler())
 
 # What reading an answer that is not the server's can raise.
 _GARBAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -208,7 +214,10 @@ class Client:
     def _send(self, stream, body):
         for session in list(self._sessions):
             if not session.busy():
-                return session.call({"type": "publish", "stream": stream, **body})
+                result = session.call({"type": "publish", "stream": stream, **body})
+                if not (_stored(result) or "code" in result):
+                    raise _lost("the answer does not say where the record is stored")
+                return result
         return self._post(stream, json.dumps(body))
 
     def publish(self, stream, record, timeout=60):
@@ -807,7 +816,7 @@ class Subscription:
             ws = connect(
                 "ws" + client.base[4:] + "/v1/ws", subprotocols=["sluice.v1.json"], ssl=client.context,
                 additional_headers={"Authorization": "Bearer " + token} if token else {},
-                open_timeout=PATIENCE, close_timeout=1, ping_interval=None, max_size=MOST_ANSWER)
+                open_timeout=PATIENCE, close_timeout=1, ping_interval=None, max_size=MOST_ANSWER, logger=_log)
         except InvalidStatus as refused:
             raise _problem(refused.response.status_code, refused.response.body or b"") from None
         except (OSError, EOFError, WebSocketException) as error:

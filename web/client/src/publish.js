@@ -51,6 +51,6 @@ export const publish = async (client, stream, record, { signal, timeout = lastin
       throw Object.assign(error, { retryable: identified, message_id: body.message_id });
     }
     // The last attempt is at the end.
-    await until(Math.min(backoff.delay(error), left), signal);
+    await until(Math.min(backoff.delay({ ...error }), left), signal);
   }
 };

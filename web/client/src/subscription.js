@@ -65,10 +65,8 @@ export class Subscription extends Emitter {
         this.full = false;
         this.source?.check();
       }
-      if (!this.timed && (options.store || options.ack === "auto")) {
-        this.timed = true; // the position is stored from time to time, once all before it was dealt with
-        this.saver(saving);
-      }
+      // The position is stored from time to time, once all before it was dealt with.
+      if (!this.timed && (options.store || options.ack === "auto")) this.saver((this.timed = saving));
       if (this.position.take(m, cursor) && m.type !== "cursor") {
         this.emit(m.type.replace("_", ""), m);
         if (m.type === "event") return m;
@@ -89,7 +87,10 @@ export class Subscription extends Emitter {
       await store?.setItem(this.label, this.cursor);
       if (ack === "auto") await this.ack();
     };
-    save().catch((error) => this.emit("error", error));
+    save().catch((error) => {
+      if (!this.over) this.saver((this.timed = saving)); // it is not stored
+      this.emit("error", error);
+    });
   }
 
   /** ack stores a position under the subscription's name, at the server. */
@@ -101,7 +102,7 @@ export class Subscription extends Emitter {
 
   /** close ends the subscription; what is left of it is not handed on. */
   close(error) {
-    if (!this.over) this.queue = [];
+    this.queue = [];
     this.end(error);
   }
 

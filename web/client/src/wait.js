@@ -6,8 +6,8 @@ export class Backoff {
     Object.assign(this, { min: 500, max: 30000, attempts: 0 }, bounds);
   }
 
-  delay({ retry_after_ms: least = 0 } = {}) {
-    return least + Math.random() * Math.min(this.max, this.min * 2 ** this.attempts++);
+  delay(error) {
+    return (error.retry_after_ms ?? 0) + Math.random() * Math.min(this.max, this.min * 2 ** this.attempts++);
   }
 }
 
@@ -35,8 +35,8 @@ export const watchdog = (lapse) => {
   let timer;
   return (ms) => {
     clearTimeout(timer);
-    // A timer of a longer time would end at once.
-    if (ms) timer = setTimeout(lapse, Math.min(ms, 2 ** 31 - 1));
+    // A timer of 25 days would end at once.
+    if (ms) timer = setTimeout(lapse, Math.min(ms, 1e9));
   };
 };
 
