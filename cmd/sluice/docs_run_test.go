@@ -103,10 +103,7 @@ func launch(t *testing.T, dir string, environ []string, name string, args ...str
 		scanner := bufio.NewScanner(out)
 		scanner.Buffer(nil, 1<<20)
 		for scanner.Scan() {
-			select {
-			case r.lines <- scanner.Text():
-			case <-ctx.Done(): // nobody reads the lines any more
-			}
+			r.add(ctx, scanner.Text())
 		}
 		close(r.lines)
 		_ = cmd.Wait()
@@ -118,6 +115,19 @@ func launch(t *testing.T, dir string, environ []string, name string, args ...str
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// add adds a line, also after the end of the program, unless nobody reads the lines any more.
+func (r *running) add(ctx context.Context, line string) {
+	select {
+	case r.lines <- line:
+		return
+	default:
+	}
+	select {
+	case r.lines <- line:
+	case <-ctx.Done():
+	}
 }
 
 // until reads lines up to one that matches, and returns its submatches.
