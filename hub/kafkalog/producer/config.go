@@ -69,7 +69,7 @@ type Producer struct {
 	cluster *kafkalog.Cluster
 	config  Config
 
-	memory  atomic.Int64  // bytes in flight
+	memory  atomic.Int64 // bytes in flight
 	slots   *slots
 	fresh   chan struct{} // signals Run that waiting has topics
 	started atomic.Bool
