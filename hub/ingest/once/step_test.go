@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -480,6 +481,50 @@ func TestTheLogIsNotWaitedForLong(t *testing.T) {
 		if got := <-second; got != "unsettled" || time.Since(begun) != 6*time.Second {
 			t.Errorf("the second got %s after %v", got, time.Since(begun))
 		}
+	})
+}
+
+// TestWhoLeavesFailsNoOther: a client that leaves while it looks through the log for others, too,
+// does not end their search.
+func TestWhoLeavesFailsNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		i.produces = i.lost(true)
+		i.want([]string{"unknown"}, "u1", message("m", "1"))
+		const hurried = 20
+		i.produces = i.lost(false)
+		for n := range hurried {
+			i.want([]string{"unknown"}, "hurried", message(string(rune('a'+n)), "2"))
+		}
+		synctest.Wait()
+		w.stuck, w.freed = true, make(chan struct{})
+		var all sync.WaitGroup
+		leaves := func(n int, after time.Duration) {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), after)
+				defer cancel()
+				done := make(chan struct{})
+				i.pipeline.Publish(ctx, "orders", ingest.Publisher{Principal: "hurried"}, []ingest.Message{message(string(rune('a'+n)), "2")},
+					func([]ingest.Verdict) { close(done) })
+				<-done
+			})
+		}
+		leaves(0, time.Second)
+		synctest.Wait()
+		all.Go(func() {
+			if got := says(i.publish("u1", message("m", "1"))[0]); !strings.HasSuffix(got, ":0 again") {
+				t.Errorf("who has stayed got %s", got)
+			}
+		})
+		for n := 1; n < hurried; n++ {
+			leaves(n, 2*time.Second)
+		}
+		time.Sleep(3 * time.Second)
+		close(w.freed)
+		all.Wait()
 	})
 }
 
