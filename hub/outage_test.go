@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -77,11 +78,12 @@ func TestAnOutageHoldsNoTurns(t *testing.T) {
 type silentSource struct {
 	*hubtest.Topics
 	silent atomic.Bool
+	ends   bool // nor about the ends of topics
 }
 
 // Offsets implements upstream.Source.
 func (s *silentSource) Offsets(ctx context.Context, asked record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
-	if _, ofTime := at.Time(); ofTime && s.silent.Load() {
+	if _, ofTime := at.Time(); (ofTime || s.ends) && s.silent.Load() {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -125,5 +127,45 @@ func TestASilentClusterIsWaitedForOnce(t *testing.T) {
 				t.Errorf("a client waited for %v, want %v at most", took, wait)
 			}
 		}
+	})
+}
+
+// TestASilentClusterHoldsNoSearches: those that search a cluster that does not answer leave their
+// turns to those that search another one.
+func TestASilentClusterHoldsNoSearches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const wait = 5 * time.Second
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		fill(topics, 1, 100)
+		source := &silentSource{Topics: topics, ends: true}
+		_, add := otherStream(100)
+		h := startHubWith(t, topics, func(s *hub.Stream) { s.Source, s.Backfill = source, 0 }, func(c *hub.Config) {
+			c.StartTimeout, c.ReplaysPerInstance = wait, 2
+			add(c)
+		})
+		live := subscribe(t, h, hub.Request{})
+		defer live.Close()
+		source.silent.Store(true)
+		var all sync.WaitGroup
+		for n := range 3 {
+			all.Go(func() {
+				_, _, err := h.Subscribe(t.Context(), hub.Request{
+					Stream: "orders", Owner: make(bell, 1), Principal: fmt.Sprint(n), Start: hub.Start{Kind: hub.StartLast, Last: 3}, Replay: -1,
+				})
+				if !errors.Is(err, upstream.ErrSourceUnavailable) {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		r := subscribe(t, h, hub.Request{Stream: "payments", Start: hub.Start{Kind: hub.StartLast, Last: 3}})
+		defer r.Close()
+		if got := r.collect(t, 3); len(got) != 3 || time.Since(began) > time.Second {
+			t.Errorf("got %d records of the cluster that answers, after %v", len(got), time.Since(began))
+		}
+		all.Wait()
 	})
 }
