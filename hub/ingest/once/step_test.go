@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -423,6 +424,48 @@ func TestWhatCannotBeSettledIsTriedAgain(t *testing.T) {
 			t.Errorf("what is of no use any more: %+v", s)
 		}
 		c.stop()
+	})
+}
+
+// TestClaimsThatFailDropNoAnswers: however many claims fail while the store is away, what became of
+// records that are stored is written when it is back.
+func TestClaimsThatFailDropNoAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mended atomic.Bool
+		var a *instance
+		ids := 0
+		flood := func(n int) {
+			messages := make([]ingest.Message, n)
+			for k := range messages {
+				ids++
+				messages[k] = message(strconv.Itoa(ids), "x")
+			}
+			a.publish("hostile", messages...)
+		}
+		a = w.start(plain(), func(i *instance) {
+			i.settles = func(all []once.Settlement) []error {
+				if mended.Load() {
+					return w.memory.Settle(context.Background(), all)
+				}
+				flood(1000)
+				return slices.Repeat([]error{errAway}, len(all))
+			}
+		})
+		stored := says(a.publish("u1", message("m", "1"))[0])
+		a.claims = func(all []once.Claim) []once.Outcome { return slices.Repeat([]once.Outcome{{Err: errAway}}, len(all)) }
+		flood(60_000)
+		time.Sleep(5 * time.Second)
+		mended.Store(true)
+		time.Sleep(10 * time.Second)
+		a.stop()
+		b := w.start(plain())
+		defer b.stop()
+		b.want([]string{stored + " again"}, "u1", message("m", "1"))
+		if s := b.guard.Stats(); s.Found != 0 {
+			t.Error("the answer was dropped, and had to be found in the log")
+		}
 	})
 }
 
