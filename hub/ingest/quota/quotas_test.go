@@ -338,7 +338,7 @@ func TestCrowdsOfTenantsAreApart(t *testing.T) {
 	for n := range 60_000 {
 		by := from(fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255))
 		by.Tenant = "hostile"
-		d.publish(by, "orders", 10, 1)
+		_ = d.publish(by, "orders", 10, 1)
 	}
 	by := from("192.0.2.1")
 	for _, tenant := range []string{"", "other", "another"} {
