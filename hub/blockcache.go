@@ -239,9 +239,14 @@ func (p *cachedPartition) forget(f *fetchPart) {
 type lateFetch struct {
 	cache *blockCache
 	topic record.TopicID
-	turn  *turn
+	turn  *turn // guarded by blocks.mu once it runs; nil while it has none
 	parts []*fetchPart
 	bytes int // bytes to ask for
+
+	// While it has no turn, because it is to be tried again: what waits for one in its place,
+	// and what is closed once it has one.
+	again   *late
+	granted chan struct{}
 }
 
 // fetchPart is what a read is to bring of one partition.

@@ -102,6 +102,10 @@ func (c *blockPool) settle(l *late, e *deferred) {
 func (c *blockPool) grant(e *deferred) {
 	for l := c.turns.next(); l != nil; l = c.turns.next() {
 		l.turn = c.turns.begin(l.client)
+		if l.fetch != nil {
+			c.goOn(l)
+			continue
+		}
 		var missing []want
 		for i := range l.wants {
 			if !c.joinFetch(l, &l.wants[i]) {
@@ -120,6 +124,23 @@ func (c *blockPool) grant(e *deferred) {
 			p.waiters = append(p.waiters, l)
 		}
 		e.fetch = append(e.fetch, f)
+	}
+}
+
+// goOn gives a read that is tried again the turn that was granted for it, and one of those that
+// wait for it, who has it while it is delivered what was read.
+func (c *blockPool) goOn(again *late) {
+	f := again.fetch
+	f.turn, again.turn = again.turn, nil
+	close(f.granted)
+	for _, p := range f.parts {
+		for _, l := range p.waiters {
+			if l.waiting.Load() && !l.left && l.turn == nil && l.client == f.turn.client {
+				l.turn = f.turn
+				f.turn.holders++
+				return
+			}
+		}
 	}
 }
 
@@ -214,8 +235,10 @@ func (c *blockPool) finish(f *lateFetch) {
 		c.release(p, &e)
 	}
 	c.trim()
-	c.turns.end(f.turn)
-	if f.turn.holders > 0 {
+	if f.turn != nil {
+		c.turns.end(f.turn)
+	}
+	if f.turn != nil && f.turn.holders > 0 {
 		for _, p := range f.parts {
 			for _, l := range p.waiters {
 				if l.turn == f.turn && f.turn.patience == nil {
@@ -292,7 +315,7 @@ func (c *blockPool) release(p *fetchPart, e *deferred) {
 // recheck resumes the subscriptions that wait for a turn and no longer need one.
 func (c *blockPool) recheck(s *blockCache, e *deferred) {
 	c.turns.waiting.sift(func(l *late) bool {
-		if l.cache != s {
+		if l.cache != s || l.fetch != nil {
 			return false
 		}
 		missing := false
@@ -336,6 +359,9 @@ func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 			return false
 		}
 		l.queued = false
+		if l.fetch != nil {
+			close(l.fetch.granted) // it is void
+		}
 		c.settle(l, &e)
 		return true
 	})

@@ -53,7 +53,8 @@
 //   - A filter on keys or on the values of fields costs nothing for records with
 //     others: what a record costs does not depend on how many of these there are.
 //   - An outage of Kafka ends no subscription. [Subscription.StatusChange] reports
-//     it, and reading continues where it stopped.
+//     it, and reading continues where it stopped. Reads that are tried again leave their
+//     turns to others meanwhile.
 //   - A named cursor moves only by its owner's acks, and where an operator puts it. A fence
 //     distinguishes two owners of the same name, and the older one is notified.
 //

@@ -15,11 +15,53 @@ func (f *lateFetch) run() {
 	retry := backoff.New()
 	for c.budget.wait(ctx, f.bytes) {
 		c.budget.settle(f.bytes, f.read(ctx))
-		if f.moved() || c.abandoned(f) || !retry.Wait(ctx) {
+		if f.moved() || c.abandoned(f) {
+			break
+		}
+		c.yield(f)
+		if !retry.Wait(ctx) || !c.resume(ctx, f) || c.abandoned(f) {
 			break
 		}
 	}
 	c.finish(f)
+}
+
+// yield leaves the turn to others while a read that has brought nothing is to be tried again: what
+// cannot be read, for as long as an outage lasts, must not keep others from what can.
+func (c *blockPool) yield(f *lateFetch) {
+	var e deferred
+	c.mu.Lock()
+	for _, p := range f.parts {
+		for _, l := range p.waiters {
+			if l.turn == f.turn {
+				c.giveTurn(l)
+			}
+		}
+	}
+	c.turns.end(f.turn)
+	f.again = &late{cache: f.cache, client: f.turn.client, fetch: f}
+	f.turn, f.granted = nil, make(chan struct{})
+	c.grant(&e)
+	c.mu.Unlock()
+	c.do(e)
+}
+
+// resume waits until the read has a turn again. It reports false if it is not to go on.
+func (c *blockPool) resume(ctx context.Context, f *lateFetch) bool {
+	var e deferred
+	c.mu.Lock()
+	c.turns.wait(f.again)
+	c.grant(&e)
+	c.mu.Unlock()
+	c.do(e)
+	select {
+	case <-f.granted:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turns.leave(f.again)
+	return f.turn != nil
 }
 
 // read reads once, and returns roughly how many bytes arrived. Errors are transient,

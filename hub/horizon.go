@@ -144,13 +144,17 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 		if len(st.horizons.known) >= mostHorizons {
 			st.forgetHorizons()
 		}
-		h = &horizon{}
+		h = &horizon{asking: make(chan struct{}, 1)}
 		st.horizons.known[span] = h
 	}
 	st.horizons.mu.Unlock()
 
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	select {
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	case <-ctx.Done():
+		return reach{}, ctx.Err()
+	}
 	now := st.hub.now()
 	if h.reach.at.Topic == topic.ID && h.reach.at.Offsets != nil && now.Sub(h.asked) < horizonAge {
 		return h.reach, nil
@@ -168,13 +172,15 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 func (st *stream) forgetHorizons() {
 	now := st.hub.now()
 	for span, h := range st.horizons.known {
-		if !h.mu.TryLock() {
+		select {
+		case h.asking <- struct{}{}:
+		default:
 			continue
 		}
 		if now.Sub(h.asked) >= horizonAge {
 			delete(st.horizons.known, span)
 		}
-		h.mu.Unlock()
+		<-h.asking
 	}
 }
 

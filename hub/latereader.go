@@ -19,6 +19,7 @@ type late struct {
 	cache  *blockCache
 	client client
 	owner  Owner
+	fetch  *lateFetch // which waits for a turn, and is no subscription; nil otherwise
 
 	// waiting is set until everything that it wants has arrived. It is written under
 	// blockPool.mu.

@@ -24,10 +24,6 @@ type sighting struct{ offset, time int64 }
 // timestamp over all partitions. It reports short when there are fewer, or when no
 // more were found within the bounds of the search.
 func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) (from record.Position, short bool, err error) {
-	if err := s.hub.searches.enter(ctx, s.client); err != nil {
-		return record.Position{}, false, err
-	}
-	defer s.hub.searches.leave(s.client)
 	tip, err := s.places(ctx, upstream.Tip())
 	if err != nil {
 		return record.Position{}, false, err
@@ -36,6 +32,12 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 	if err != nil {
 		return record.Position{}, false, err
 	}
+	// A cluster that does not answer has been waited for by now: the searches of others, of other
+	// clusters, do not wait for that.
+	if err := s.hub.searches.enter(ctx, s.client); err != nil {
+		return record.Position{}, false, err
+	}
+	defer s.hub.searches.leave(s.client)
 	found := make(map[int32][]sighting) // by partition, in order of offset
 	low := tip.Clone()
 	budget := s.hub.newestBytes

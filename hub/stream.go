@@ -205,7 +205,8 @@ type horizons struct {
 }
 
 type horizon struct {
-	mu    sync.Mutex // held while Kafka is asked
+	asking chan struct{} // has a value while Kafka is asked, or what follows is looked at
+
 	asked time.Time
 	reach reach
 }

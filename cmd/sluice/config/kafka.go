@@ -31,7 +31,7 @@ type Fetch struct {
 // Produce configures how records are written.
 type Produce struct {
 	BatchBytes Size          `koanf:"batch_bytes" default:"900KiB" validate:"between=16KiB..64MiB" doc:"maximum size of a batch before compression; keep below the topics' max.message.bytes"`
-	AtOnce     int           `koanf:"at_once" default:"32" validate:"between=1..1000" unit:"requests" doc:"maximum number of produce requests in flight, each on its own connection"`
+	AtOnce     int           `koanf:"at_once" default:"32" validate:"between=1..1000" unit:"requests" doc:"maximum number of produce requests in flight, each on its own connection; a single broker has three quarters of them at most, so that one that does not answer leaves some to the others"`
 	Attempt    time.Duration `koanf:"attempt" default:"5s" validate:"between=100ms..1m" doc:"timeout of one attempt"`
 	FailAfter  time.Duration `koanf:"fail_after" default:"2s" validate:"between=100ms..1m" doc:"a partition that accepts no records for this time refuses new records immediately"`
 	Drain      time.Duration `koanf:"drain" default:"3s" validate:"between=0s..1m" doc:"how long requests in flight may take when the server shuts down"`

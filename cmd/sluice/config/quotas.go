@@ -12,7 +12,7 @@ import (
 // Quotas limit what clients publish. A section that is left out limits nothing.
 type Quotas struct {
 	Scopes     `koanf:",squash"`
-	Tracked    int           `koanf:"tracked" default:"100000" validate:"between=1000..10000000" unit:"clients" doc:"principals, addresses and streams with quotas of their own, of which each takes about 400 bytes while it is used. One is forgotten only once its quota is whole again. If that makes no room, newcomers have 1024 quotas together, for each kind"`
+	Tracked    int           `koanf:"tracked" default:"100000" validate:"between=1000..10000000" unit:"clients" doc:"principals, addresses and streams with quotas of their own, of which each takes about 400 bytes while it is used. One is forgotten only once its quota is whole again. If that makes no room, newcomers have 1024 quotas together, for each kind, and those of a tenant 32 of their own"`
 	ShareEvery time.Duration `koanf:"share_every" default:"1s" validate:"between=100ms..1m" doc:"how often instances renew their shares of quotas with shared: true. Without Redis, a share lapses after three times as long, and then each instance has an equal part"`
 }
 

@@ -129,8 +129,11 @@ type source struct {
 
 func (s source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, visit func(*upstream.Fetched)) error {
 	if s.world.stuck {
-		<-ctx.Done()
-		return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.world.freed:
+		}
 	}
 	if topic.Name == s.world.away {
 		return upstream.ErrSourceUnavailable
@@ -153,8 +156,9 @@ type world struct {
 	memory *memory
 	topics *hubtest.Topics
 	holes  bool
-	away   string // the stream whose topic cannot be read
-	stuck  bool   // reads wait for their context
+	away   string        // the stream whose topic cannot be read
+	stuck  bool          // reads wait for their context
+	freed  chan struct{} // or until this is closed; nil for never
 }
 
 func newWorld(t *testing.T) *world {

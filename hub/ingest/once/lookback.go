@@ -19,6 +19,8 @@ type look struct {
 	since time.Time
 	// certain requires a result that also holds if the record is not found.
 	certain bool
+	// gone is set once nobody waits for it any more. It is guarded by lookbacks.mu.
+	gone bool
 
 	// Set when it is done.
 	done   chan struct{}
@@ -34,15 +36,22 @@ func newLook(token string, since time.Time, certain bool) *look {
 
 // end ends the search for a record, unless it has ended.
 func (w *look) end(err error) {
-	select {
-	case <-w.done:
+	if w.isDone() {
 		return
-	default:
 	}
 	if !w.found {
 		w.err = err
 	}
 	close(w.done)
+}
+
+func (w *look) isDone() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // errBrokenOff means that nobody knows what the log has.
@@ -79,7 +88,7 @@ func (l *lookbacks) find(ctx context.Context, at place, looks []*look) {
 		mine, busy := l.begin(at)
 		switch {
 		case len(mine) > 0:
-			l.run(ctx, at, mine)
+			l.run(ctx, at, mine, looks)
 		case busy == nil: // they were just done
 		default:
 			select {
@@ -116,14 +125,7 @@ func (l *lookbacks) end(at place) {
 }
 
 func allDone(looks []*look) bool {
-	return !slices.ContainsFunc(looks, func(w *look) bool {
-		select {
-		case <-w.done:
-			return false
-		default:
-			return true
-		}
-	})
+	return !slices.ContainsFunc(looks, func(w *look) bool { return !w.isDone() })
 }
 
 // giveUp withdraws records that are not looked for yet. The others will be done by the one who
@@ -139,6 +141,7 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 		select {
 		case <-w.done:
 		default:
+			w.gone = true
 			looks[i] = &look{token: w.token, err: ctx.Err()}
 		}
 	}
@@ -146,11 +149,16 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 
 // run looks through a log for all of the records, which are done then: once for those of about
 // the same age, the youngest first. Nobody has to wait for what was written since the time that
-// another client has given its record, nor is it too much for anybody else.
-func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
+// another client has given its record, nor is it too much for anybody else. Of the records, own
+// are those of who looks: the context is theirs alone, and if it ends, another one looks for the
+// rest.
+func (l *lookbacks) run(ctx context.Context, at place, looks, own []*look) {
 	defer l.end(at)
 	err := errBrokenOff // unless a slot is free
 	defer func() {
+		if ctx.Err() != nil {
+			looks = l.leave(at, looks, own)
+		}
 		for _, w := range looks {
 			w.end(err)
 		}
@@ -164,10 +172,28 @@ func (l *lookbacks) run(ctx context.Context, at place, looks []*look) {
 	}
 	for _, group := range byAge(looks, l.config.Now()) {
 		failed := l.scan(ctx, at, group)
+		if err = failed; failed != nil && ctx.Err() != nil {
+			return
+		}
 		for _, w := range group {
 			w.end(failed)
 		}
 	}
+}
+
+// leave leaves what is still to be looked for, and is not one's own, to the others who wait for it.
+// It returns the rest.
+func (l *lookbacks) leave(at place, looks, own []*look) (rest []*look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range looks {
+		if w.isDone() || w.found || w.gone || slices.Contains(own, w) {
+			rest = append(rest, w)
+		} else {
+			l.queue[at] = append(l.queue[at], w)
+		}
+	}
+	return rest
 }
 
 // youngest is the age up to which records are looked for together. Each further group is that of

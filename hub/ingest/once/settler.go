@@ -11,6 +11,10 @@ import (
 const (
 	// maxWaiting bounds what waits to be written, some 300 bytes each.
 	maxWaiting = 50_000
+	// maxWithdrawn is up to how many those are added that are withdrawn. While the store is away
+	// each claim that fails is one, however many there are, and mostly nothing was claimed: they
+	// leave room for what became of records.
+	maxWithdrawn = maxWaiting / 2
 	// settledAtOnce bounds what is written with one call.
 	settledAtOnce = 512
 	// lastSettled is how long is spent on the rest when Run ends.
@@ -37,10 +41,15 @@ func newSettler(store Store, now func() time.Time, stats *stats) *settler {
 // add queues settlements. It does not block.
 func (s *settler) add(all ...Settlement) {
 	s.mu.Lock()
-	room := min(maxWaiting-len(s.queue), len(all))
-	s.queue = append(s.queue, all[:room]...)
+	had := len(s.queue)
+	for _, one := range all {
+		if n := len(s.queue); n < maxWithdrawn || n < maxWaiting && one.Fate != Withdrawn {
+			s.queue = append(s.queue, one)
+		}
+	}
+	dropped := len(all) - (len(s.queue) - had)
 	s.mu.Unlock()
-	s.stats.dropped.Add(uint64(len(all) - room))
+	s.stats.dropped.Add(uint64(dropped))
 	select {
 	case s.wake <- struct{}{}:
 	default:

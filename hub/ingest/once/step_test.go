@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -425,6 +427,48 @@ func TestWhatCannotBeSettledIsTriedAgain(t *testing.T) {
 	})
 }
 
+// TestClaimsThatFailDropNoAnswers: however many claims fail while the store is away, what became of
+// records that are stored is written when it is back.
+func TestClaimsThatFailDropNoAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mended atomic.Bool
+		var a *instance
+		ids := 0
+		flood := func(n int) {
+			messages := make([]ingest.Message, n)
+			for k := range messages {
+				ids++
+				messages[k] = message(strconv.Itoa(ids), "x")
+			}
+			a.publish("hostile", messages...)
+		}
+		a = w.start(plain(), func(i *instance) {
+			i.settles = func(all []once.Settlement) []error {
+				if mended.Load() {
+					return w.memory.Settle(context.Background(), all)
+				}
+				flood(1000)
+				return slices.Repeat([]error{errAway}, len(all))
+			}
+		})
+		stored := says(a.publish("u1", message("m", "1"))[0])
+		a.claims = func(all []once.Claim) []once.Outcome { return slices.Repeat([]once.Outcome{{Err: errAway}}, len(all)) }
+		flood(60_000)
+		time.Sleep(5 * time.Second)
+		mended.Store(true)
+		time.Sleep(10 * time.Second)
+		a.stop()
+		b := w.start(plain())
+		defer b.stop()
+		b.want([]string{stored + " again"}, "u1", message("m", "1"))
+		if s := b.guard.Stats(); s.Found != 0 {
+			t.Error("the answer was dropped, and had to be found in the log")
+		}
+	})
+}
+
 // TestADeadLetterIsKeptOnce: also if its answer was lost, or its owner died.
 func TestADeadLetterIsKeptOnce(t *testing.T) {
 	t.Parallel()
@@ -480,6 +524,50 @@ func TestTheLogIsNotWaitedForLong(t *testing.T) {
 		if got := <-second; got != "unsettled" || time.Since(begun) != 6*time.Second {
 			t.Errorf("the second got %s after %v", got, time.Since(begun))
 		}
+	})
+}
+
+// TestWhoLeavesFailsNoOther: a client that leaves while it looks through the log for others, too,
+// does not end their search.
+func TestWhoLeavesFailsNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		i.produces = i.lost(true)
+		i.want([]string{"unknown"}, "u1", message("m", "1"))
+		const hurried = 20
+		i.produces = i.lost(false)
+		for n := range hurried {
+			i.want([]string{"unknown"}, "hurried", message(string(rune('a'+n)), "2"))
+		}
+		synctest.Wait()
+		w.stuck, w.freed = true, make(chan struct{})
+		var all sync.WaitGroup
+		leaves := func(n int, after time.Duration) {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), after)
+				defer cancel()
+				done := make(chan struct{})
+				i.pipeline.Publish(ctx, "orders", ingest.Publisher{Principal: "hurried"}, []ingest.Message{message(string(rune('a'+n)), "2")},
+					func([]ingest.Verdict) { close(done) })
+				<-done
+			})
+		}
+		leaves(0, time.Second)
+		synctest.Wait()
+		all.Go(func() {
+			if got := says(i.publish("u1", message("m", "1"))[0]); !strings.HasSuffix(got, ":0 again") {
+				t.Errorf("who has stayed got %s", got)
+			}
+		})
+		for n := 1; n < hurried; n++ {
+			leaves(n, 2*time.Second)
+		}
+		time.Sleep(3 * time.Second)
+		close(w.freed)
+		all.Wait()
 	})
 }
 

@@ -13,8 +13,8 @@
 //     used the quota meanwhile. A batch that can never be admitted is refused as such.
 //   - Memory is bounded by Config.Tracked clients. A client is forgotten only once its
 //     quota is whole again, so that nobody gets anything by having others forgotten. When
-//     there are too many for that, newcomers share a number of quotas, by a hash with a
-//     secret seed, until those before them have rested.
+//     there are too many for that, the newcomers of a tenant share a number of quotas, by a
+//     hash with a secret seed, until those before them have rested.
 //   - The quotas of tenants are apart.
 //
 // # Shared quotas

@@ -327,6 +327,28 @@ func TestNobodyGainsByHavingOthersForgotten(t *testing.T) {
 	}
 }
 
+// TestCrowdsOfTenantsAreApart: a tenant with more clients than are tracked uses up no quota of another
+// tenant's newcomers.
+func TestCrowdsOfTenantsAreApart(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Unix(1, 0)}
+	config := set(nil, &quota.Rule{Records: 1, Burst: 10 * time.Second}, nil)
+	config.Tracked = 100
+	d := newDoor(t, c.now, config)
+	for n := range 60_000 {
+		by := from(fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255))
+		by.Tenant = "hostile"
+		_ = d.publish(by, "orders", 10, 1)
+	}
+	by := from("192.0.2.1")
+	for _, tenant := range []string{"", "other", "another"} {
+		by.Tenant = tenant
+		if refused := d.publish(by, "orders", 10, 1); refused != nil {
+			t.Errorf("the first publish of tenant %q is refused: %v", tenant, refused)
+		}
+	}
+}
+
 // TestQuotaProperty: whatever is published whenever, no window admits more than the rate
 // and the burst, and a refused batch is admitted after its wait.
 func TestQuotaProperty(t *testing.T) {

@@ -6,8 +6,11 @@ import (
 )
 
 const (
-	// crowds is how many counts newcomers share in each scope, if there are too many.
-	crowds = 1024
+	// crowds is how many counts newcomers without a tenant share in each scope, if there are too
+	// many, and tenantCrowds is how many those of a tenant do. So many tenants have counts of
+	// their own; what comes after them shares those of clients without a tenant.
+	crowds, tenantCrowds = 1024, 32
+	crowdedTenants       = 1024
 	// looks bounds how many counts are looked at to find one to forget.
 	looks = 8
 )
@@ -18,8 +21,8 @@ type table struct {
 	counts map[key]*count
 	// newest and oldest are the ends of the order of use.
 	newest, oldest *count
-	// crowd are the counts of those for whom there is no room.
-	crowd [scopes][]*count
+	// crowd are the counts of those for whom there is no room, by tenant.
+	crowd [scopes]map[string][]*count
 	seed  maphash.Seed
 }
 
@@ -61,16 +64,31 @@ func (t *table) forget(now time.Time) bool {
 
 // inCrowd returns the count that a key shares with others.
 func (t *table) inCrowd(k key) *count {
-	all := t.crowd[k.by]
-	if all == nil {
-		all = make([]*count, crowds)
-		t.crowd[k.by] = all
-	}
-	at := maphash.Comparable(t.seed, k) % crowds
+	all := t.crowdOf(k)
+	at := maphash.Comparable(t.seed, k) % uint64(len(all))
 	if all[at] == nil {
 		all[at] = &count{key: key{by: k.by}}
 	}
 	return all[at]
+}
+
+// crowdOf returns the counts that newcomers of a tenant share.
+func (t *table) crowdOf(k key) []*count {
+	tenants := t.crowd[k.by]
+	if tenants == nil {
+		tenants = map[string][]*count{"": make([]*count, crowds)}
+		t.crowd[k.by] = tenants
+	}
+	all := tenants[k.tenant]
+	switch {
+	case all != nil:
+		return all
+	case len(tenants) > crowdedTenants:
+		return tenants[""]
+	}
+	all = make([]*count, tenantCrowds)
+	tenants[k.tenant] = all
+	return all
 }
 
 func (t *table) push(c *count) {

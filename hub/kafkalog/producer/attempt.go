@@ -35,7 +35,7 @@ func (l *lane) attempt(work context.Context, batch *batch) outcome {
 	if !started {
 		return exchange.outcome
 	}
-	answer, err := l.exchange(ctx, exchange.request)
+	answer, err := l.exchange(ctx, exchange)
 
 	l.topic.mu.Lock()
 	defer l.topic.unlock()
@@ -66,9 +66,10 @@ func (l *lane) attempt(work context.Context, batch *batch) outcome {
 	return out
 }
 
-// start is the result of begin: a request, or the outcome without one.
+// start is the result of begin: a request to a leader, or the outcome without one.
 type start struct {
 	request *kafkalog.Request
+	leader  int32
 	outcome outcome
 }
 
@@ -104,7 +105,7 @@ func (l *lane) begin(batch *batch, cancel context.CancelFunc) (start, bool) {
 	})
 	request.NotAfter = notAfter
 	batch.attempt, batch.cancel = request, cancel
-	return start{request: request}, true
+	return start{request: request, leader: l.leader}, true
 }
 
 // timedOut returns the error of a message of a batch that is not being sent, when its time is
@@ -117,14 +118,12 @@ func timedOut(b *batch) error {
 }
 
 // exchange sends a request when a slot is free.
-func (l *lane) exchange(ctx context.Context, request *kafkalog.Request) (*produce.Response, error) {
-	select {
-	case l.producer.slots <- struct{}{}:
-		defer func() { <-l.producer.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (l *lane) exchange(ctx context.Context, begun start) (*produce.Response, error) {
+	if err := l.producer.slots.take(ctx, begun.leader); err != nil {
+		return nil, err
 	}
-	return kafkalog.Do[*produce.Response](ctx, request)
+	defer l.producer.slots.give(begun.leader)
+	return kafkalog.Do[*produce.Response](ctx, begun.request)
 }
 
 func readAnswer(answer *produce.Response) outcome {

@@ -28,7 +28,8 @@ type Config struct {
 	// Compression is the codec of the batches. The zero value is no compression.
 	Compression kafka.Compression
 	// Requests bounds the number of produce requests in progress, and so the
-	// connections that they use. Each carries a batch of one partition.
+	// connections that they use. Each carries a batch of one partition. No broker has more
+	// than three quarters of them.
 	Requests int
 	// Timeout bounds how long a message is tried, even if the context of Produce
 	// lasts longer.
@@ -68,8 +69,8 @@ type Producer struct {
 	cluster *kafkalog.Cluster
 	config  Config
 
-	memory  atomic.Int64  // bytes in flight
-	slots   chan struct{} // one for each request in progress
+	memory  atomic.Int64 // bytes in flight
+	slots   *slots
 	fresh   chan struct{} // signals Run that waiting has topics
 	started atomic.Bool
 

@@ -14,6 +14,8 @@
 //     sent with it.
 //   - A partition that makes no progress for [Config.FailAfter] delays nothing:
 //     its messages fail at once until a trial shows that it stores again.
+//   - A broker that does not answer delays nothing for another one: it holds a part of the
+//     requests in progress, however many partitions it leads.
 //   - A message before which so much is queued that it would not be stored in its time
 //     fails at once.
 //
@@ -55,6 +57,7 @@
 //	estimate.go  how long messages wait
 //	bound.go     how large batches may be
 //	config.go    Config, Producer
+//	slots.go     which requests are in progress
 //	identity.go  producer id, epoch and sequence
 //	call.go      one call of Produce, its messages, batches and results
 package producer

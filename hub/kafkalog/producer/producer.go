@@ -25,7 +25,7 @@ func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	return &Producer{
 		cluster: cluster,
 		config:  config,
-		slots:   make(chan struct{}, config.Requests),
+		slots:   newSlots(config.Requests),
 		fresh:   make(chan struct{}, 1),
 		topics:  make(map[string]*topic),
 	}, nil
