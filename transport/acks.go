@@ -61,12 +61,6 @@ func (s *session) answerAck(sc *scratch, id string, of *subscription, stream str
 	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)
 }
 
-// wasMoved reports whether an operator has moved a cursor, by the error of an ack. The client
-// itself may have taken the name since, but is told of the move.
-func wasMoved(lease *cursors.Lease, err error) bool {
-	return errors.Is(err, cursors.ErrMoved) || lease.Moved()
-}
-
 // acceptAck finds the subscription and the position that an ack refers to. The
 // position must not be ahead of what was sent.
 func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.Ack, *wire.Error) {

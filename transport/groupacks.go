@@ -77,6 +77,12 @@ func (s *session) answerGroupAck(sc *scratch, a *groupAck, stream string, done c
 	}
 }
 
+// wasMoved reports whether an operator has moved a cursor, by the error of an ack. The client
+// itself may have taken the name since, but is told of the move.
+func wasMoved(lease *cursors.Lease, err error) bool {
+	return errors.Is(err, cursors.ErrMoved) || lease.Moved()
+}
+
 // tellAcked answers an ack with what is stored, or with why it is not.
 func (s *session) tellAcked(sc *scratch, id, stored string, err error) {
 	if s.closing {
