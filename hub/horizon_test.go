@@ -1,8 +1,11 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"sluice/hub"
 	"sluice/hub/hubtest"
 	"sluice/hub/record"
+	"sluice/hub/upstream"
 )
 
 // TestReplayBoundTellsWhatIsMissingAndWhy: records that Kafka no longer keeps are
@@ -153,6 +157,47 @@ func TestHorizonsAreForgotten(t *testing.T) {
 		}
 		if n := h.Horizons("orders"); n > 100 {
 			t.Errorf("%d are remembered", n)
+		}
+	})
+}
+
+// slowSource takes a second to tell offsets, and counts those who ask at the same time.
+type slowSource struct {
+	*hubtest.Topics
+	asking, most atomic.Int32
+}
+
+func (s *slowSource) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
+	s.most.Store(max(s.most.Load(), s.asking.Add(1)))
+	defer s.asking.Add(-1)
+	time.Sleep(time.Second)
+	return s.Topics.Offsets(ctx, topic, at)
+}
+
+// TestManyThatBeginAskKafkaInTurns: clients cannot make the server open as many connections to a
+// broker as subscriptions begin at once.
+func TestManyThatBeginAskKafkaInTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		source := &slowSource{Topics: topics}
+		h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })
+		var all sync.WaitGroup
+		for range 500 {
+			all.Go(func() {
+				request := hub.Request{Stream: "orders", Owner: make(bell, 1), Replay: -1, Start: hub.Start{Kind: hub.StartEarliest}}
+				s, _, err := h.Subscribe(t.Context(), request)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Close()
+			})
+		}
+		all.Wait()
+		if n := source.most.Load(); n > 100 {
+			t.Errorf("%d ask at once", n)
 		}
 	})
 }

@@ -72,6 +72,7 @@ type stream struct {
 	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
 	horizons             horizons
+	asking               chan struct{} // has an element for each request of places
 	tips                 tips
 
 	mu      sync.Mutex
@@ -90,6 +91,7 @@ func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
 		logger:  h.config.Logger.With("stream", s.Name),
 		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
+		asking:  make(chan struct{}, placesAtOnce),
 	}
 	st.encoder.decodes = s.Decode
 	if s.Decrypt != nil {

@@ -48,11 +48,14 @@ func (s *session) handleAck(r wire.Ack) {
 // answerAck sends what is stored after an ack of a subscription, which may have ended
 // since. If another one has its id by now, that has taken the name itself: its client must
 // not believe that this one has lost the name.
+//
+// Where an operator has moved the cursor, the end of the subscription is the answer. An error
+// that follows it would read as a refusal of the subscription that the client begins then.
 func (s *session) answerAck(sc *scratch, id string, of *subscription, stream string, done cursors.Committed) {
 	if done.Err != nil {
 		s.server.audit.failedAt(s, audit.ActCursor, stream, faultOf(done.Err))
 	}
-	if now := s.find(id); errors.Is(done.Err, cursors.ErrSuperseded) && now != nil && now != of {
+	if now := s.find(id); errors.Is(done.Err, cursors.ErrSuperseded) && (now != nil && now != of || wasMoved(of.lease, done.Err)) {
 		return
 	}
 	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)

@@ -193,7 +193,7 @@ func endOf(sub *subscription) subscriptionEnd {
 // an operator has moved it.
 func endTaken(lease *cursors.Lease) subscriptionEnd {
 	if lease.Moved() {
-		return subscriptionEnd{reason: wire.ReasonMoved, fault: wire.Errorf(wire.CursorMoved, "an operator has moved the named cursor: subscribe again without a position, to begin at the new one")}
+		return subscriptionEnd{reason: wire.ReasonMoved, fault: faultOf(cursors.ErrMoved)}
 	}
 	return subscriptionEnd{reason: wire.ReasonSuperseded, fault: faultOf(cursors.ErrSuperseded)}
 }

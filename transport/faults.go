@@ -58,6 +58,7 @@ var faultTable = []struct {
 	{record.ErrBadCursor, wire.BadCursor, "the cursor is damaged or was not made by this server", 0},
 	{hub.ErrUnknownStream, wire.UnknownStream, "the stream does not exist", 0},
 	{cursors.ErrNoCursor, wire.CursorLost, "no cursor is stored under this name: set a start position with from", 0},
+	{cursors.ErrMoved, wire.CursorMoved, "an operator has moved the named cursor: subscribe again without a position, to begin at the new one", 0},
 	{cursors.ErrSuperseded, wire.Superseded, "the named cursor was taken over by another connection", 0},
 	{cursors.ErrTooManyNames, wire.CursorLimit, "as many named cursors are stored for this principal as may be: delete one that is not needed, or use its name", 0},
 	{cursors.ErrStoreUnavailable, wire.Overloaded, "named cursors are unavailable", 2 * time.Second},

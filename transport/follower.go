@@ -14,7 +14,7 @@ const (
 	followAside = 20 * time.Millisecond
 	// followAgain is how long a stream that could not be subscribed to is left alone.
 	followAgain = 5 * time.Second
-	// failedMost is how many failures are remembered before old ones are forgotten.
+	// failedMost is how many failures are remembered; there may be one for each client.
 	failedMost = 1000
 )
 
@@ -135,11 +135,23 @@ func (f *follower) note(a attempt, failed, own bool) {
 	if !own {
 		a = everybody
 	}
-	if len(f.failed) >= failedMost {
-		maps.DeleteFunc(f.failed, func(_ attempt, at monotime) bool { return monotimeNow().Sub(at) >= followAgain })
+	if _, again := f.failed[a]; !again && len(f.failed) >= failedMost {
+		f.forget()
 	}
 	if f.failed == nil {
 		f.failed = make(map[attempt]monotime)
 	}
 	f.failed[a] = monotimeNow()
+}
+
+// forget makes room for another failure. The caller holds the lock.
+func (f *follower) forget() {
+	now := monotimeNow()
+	maps.DeleteFunc(f.failed, func(_ attempt, at monotime) bool { return now.Sub(at) >= followAgain })
+	for one := range f.failed {
+		if len(f.failed) < failedMost {
+			return
+		}
+		delete(f.failed, one) // any: it is tried again sooner
+	}
 }

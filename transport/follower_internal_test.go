@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -73,6 +74,25 @@ func TestASessionIsBroughtUpToDateOnceAtATime(t *testing.T) {
 		f.note(one, false, false)
 		if len(f.failed) != 0 {
 			t.Error("a stream that works is remembered")
+		}
+	})
+}
+
+// TestFailuresAreForgotten: what is remembered of failures is bounded, however many clients
+// fail at once, each for a reason of its own.
+func TestFailuresAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f follower
+		for i := range 3 * failedMost {
+			a := attempt{"", "a", strconv.Itoa(i)}
+			f.note(a, true, true)
+			if f.mayTry(a) {
+				t.Fatalf("failure %d is not remembered", i)
+			}
+		}
+		if n := len(f.failed); n > failedMost {
+			t.Errorf("%d failures are remembered", n)
 		}
 	})
 }

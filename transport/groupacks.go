@@ -15,6 +15,7 @@ type groupAck struct {
 	waiting int
 	stored  record.Cursor
 	err     error // the first
+	moved   bool  // an operator has moved one of the cursors
 }
 
 // ackGroup moves the named cursors of a subscription by pattern, one for each stream, as
@@ -46,9 +47,12 @@ func (s *session) ackGroup(g *group, c record.Cursor) *wire.Error {
 	}
 	answer := &groupAck{of: g, id: g.id, waiting: len(all), stored: record.Cursor{At: c.At}}
 	for _, m := range all {
-		stream := m.sub.Stream()
-		m.sub.lease.Ack(m.ack, func(done cursors.Committed) {
-			s.post(func(s *session, sc *scratch) { s.answerGroupAck(sc, answer, stream, done) })
+		stream, lease := m.sub.Stream(), m.sub.lease
+		lease.Ack(m.ack, func(done cursors.Committed) {
+			s.post(func(s *session, sc *scratch) {
+				answer.moved = answer.moved || errors.Is(done.Err, cursors.ErrSuperseded) && wasMoved(lease, done.Err)
+				s.answerGroupAck(sc, answer, stream, done)
+			})
 		})
 	}
 	return nil
@@ -68,9 +72,15 @@ func (s *session) answerGroupAck(sc *scratch, a *groupAck, stream string, done c
 		return
 	}
 	// As in answerAck.
-	if now := s.findGroup(a.id); !errors.Is(a.err, cursors.ErrSuperseded) || now == nil || now == a.of {
+	if now := s.findGroup(a.id); !a.moved && (!errors.Is(a.err, cursors.ErrSuperseded) || now == nil || now == a.of) {
 		s.tellAcked(sc, a.id, a.stored.String(), a.err)
 	}
+}
+
+// wasMoved reports whether an operator has moved a cursor, by the error of an ack. The client
+// itself may have taken the name since, but is told of the move.
+func wasMoved(lease *cursors.Lease, err error) bool {
+	return errors.Is(err, cursors.ErrMoved) || lease.Moved()
 }
 
 // tellAcked answers an ack with what is stored, or with why it is not.

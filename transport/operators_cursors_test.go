@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/auth"
+	"sluice/hub/cursors"
 	"sluice/hub/record"
 	"sluice/transport"
 )
@@ -192,6 +193,50 @@ func TestConsumersGoOnWhereTheyAreMoved(t *testing.T) {
 		events.until("sluice.caught_up")
 		in.move("n", "earliest")
 		events.closesWith("cursor_moved", "resync", true)
+	}
+}
+
+// TestAcksThatMeetAMove: an ack that a move has made void is answered by the end of its
+// subscription alone. An error would read as a refusal of what the client asks for next under
+// the same id, and with the advice to stop.
+func TestAcksThatMeetAMove(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"orders", "ord*"} {
+		for _, elsewhere := range []bool{false, true} {
+			t.Run(fmt.Sprint(stream, elsewhere), func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, options{}, func(t *testing.T, in *instance) {
+					in.publish("orders", 0, 0, 3)
+					c := in.dial("", token(t, "u", "live", time.Hour))
+					subscribe := `{"type":"subscribe","id":"a","stream":"` + stream + `","cursor_name":"n","from":"earliest"}`
+					c.send("%s", subscribe)
+					cursor := c.until("caught_up").str("cursor")
+					c.send(`{"type":"ack","id":"a","cursor":"%s"}`, cursor)
+					c.until("acked")
+					// It waits for those that come with it, and is written after the move.
+					c.send(`{"type":"ack","id":"a","cursor":"%s"}`, cursor)
+					c.send(`{"type":"ping","id":"read"}`)
+					c.until("pong")
+					if elsewhere { // without a message that reports it
+						name := cursors.Key{Principal: "user:test:u", Stream: "orders", Name: "n"}
+						if _, err := in.store.Move(t.Context(), name, in.store.at[name].Position, time.Now()); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						in.move("n", "earliest")
+					}
+					ended := c.next()
+					if ended.str("type") != "unsubscribed" || ended.str("reason") != "moved" {
+						t.Fatalf("got %v", ended)
+					}
+					time.Sleep(time.Second) // the ack has been refused
+					c.send("%s", subscribe)
+					if m := c.next(); m.str("type") != "subscribed" {
+						t.Errorf("got %v", m)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type memoryStore struct {
 	mu     sync.Mutex
 	at     map[cursors.Key]cursors.Commit
 	fences map[cursors.Key]int64
+	moved  map[cursors.Key]int64 // the fences of operators
 	fence  int64
 	away   bool
 	// taking is called, with the lock, before each take.
@@ -30,7 +31,7 @@ type memoryStore struct {
 }
 
 func newMemoryStore() *memoryStore {
-	return &memoryStore{at: make(map[cursors.Key]cursors.Commit), fences: make(map[cursors.Key]int64)}
+	return &memoryStore{at: make(map[cursors.Key]cursors.Commit), fences: make(map[cursors.Key]int64), moved: make(map[cursors.Key]int64)}
 }
 
 func (m *memoryStore) wait(ctx context.Context) error {
@@ -143,6 +144,9 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 			continue
 		case c.Fence != 0 && c.Fence < m.fences[c.Key]:
 			results[i].Err = cursors.ErrSuperseded
+			if m.moved[c.Key] == m.fences[c.Key] {
+				results[i].Err = cursors.ErrMoved
+			}
 			continue
 		case c.Fence == 0 && !c.Reset && had.Position.Topic == c.Position.Topic:
 			c.Position = furthest(had.Position, c.Position)
@@ -204,7 +208,7 @@ func (m *memoryStore) Move(ctx context.Context, name cursors.Key, to record.Posi
 		return 0, cursors.ErrNoCursor
 	}
 	m.fence++
-	m.fences[name] = m.fence
+	m.fences[name], m.moved[name] = m.fence, m.fence
 	m.at[name] = cursors.Commit{Key: name, Ack: cursors.Ack{Position: to, At: at}}
 	return m.fence, nil
 }

@@ -43,6 +43,9 @@ by sluice check --print-defaults.`,
 	}
 	load := configured(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		// Until the process ends: one that comes while it does must not be what ends it.
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
 		c, err := load()
 		if err != nil {
 			return err
@@ -56,16 +59,13 @@ by sluice check --print-defaults.`,
 		if err != nil {
 			return usage("%w", err)
 		}
-		return runReloading(cmd.Context(), a, load, log)
+		return runReloading(cmd.Context(), hangups, a, load, log)
 	}
 	return cmd
 }
 
 // runReloading runs the server, and loads the configuration again on each SIGHUP.
-func runReloading(ctx context.Context, a *app.App, load func() (*config.Config, error), log *slog.Logger) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+func runReloading(ctx context.Context, hangups <-chan os.Signal, a *app.App, load func() (*config.Config, error), log *slog.Logger) error {
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 	for {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type delivery struct {
 	context context.Context
 	yield   func(Event, error) bool
 
+	asked   int    // how many times the subscription was asked for again in this session
 	active  bool   // the server has confirmed the subscription, and not ended it
 	repeats bool   // the subscription is asked for again in this session
 	feed    string // the name by which the server tells the records of the subscription
@@ -26,6 +28,11 @@ type delivery struct {
 	moving  context.Context // ends when the server wants the client to reconnect; nil if it does not
 	closing *message        // the server's closing message
 }
+
+// id returns the id that the subscription is asked for with. It is another one each time: an
+// ack that the server reads after the end of the subscription is refused, which must not be
+// taken for a refusal of the one that follows.
+func (d *delivery) id() string { return strconv.Itoa(d.asked) }
 
 // run reads until the session ends or the loop is left.
 func (d *delivery) run() (end ending, left bool) {
@@ -38,7 +45,7 @@ func (d *delivery) run() (end ending, left bool) {
 		}
 		switch m.Type {
 		case "error":
-			if m.ID == subscriptionID {
+			if m.ID == d.id() {
 				// The id of an active subscription is in use: what is refused is another
 				// request than subscribe.
 				end, again, left := d.interrupted(refusal(m), !d.active)
@@ -128,7 +135,7 @@ func (d *delivery) event(m *message) (Event, error) {
 		d.renewal.now()
 	case "closing":
 		d.closing = m
-		d.at(m.Cursors[subscriptionID])
+		d.at(m.Cursors[d.id()])
 	}
 	return nil, nil
 }
@@ -214,10 +221,12 @@ func (d *delivery) interrupted(end ending, free bool) (over ending, again, left 
 		return ending{}, false, true
 	}
 	d.repeats = true
+	d.asked++
+	id := d.id()
 	d.session.others.Go(func() {
 		if pause(d.context, delay) == nil {
 			// If the connection is lost, the reader will notice.
-			_ = d.session.send(d.context, d.sub.subscribe())
+			_ = d.session.send(d.context, d.sub.subscribe(id))
 		}
 	})
 	return end, true, false

@@ -164,6 +164,34 @@ func TestASubscriptionIsAskedForAgainInItsSession(t *testing.T) {
 	}
 }
 
+// TestAnAckThatComesTooLateEndsNothing: an ack was on its way when the server ended the
+// subscription, which refuses it before it answers the next request.
+func TestAnAckThatComesTooLateEndsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{connections: [][]string{{
+			"<subscribe", confirmed, record6, "<ack", `{"type":"unsubscribed","id":"0","reason":"moved","retryable":false}`,
+			`{"type":"error","id":"0","code":"bad_request","message":"no subscription has this id","retryable":false,"action":"stop"}`,
+			"<subscribe", confirmed, record5, "<ack",
+		}}}
+		sub := dialPipes(t, s, nil).NewSubscription(client.Request{Stream: "s", CursorName: "n", From: client.Earliest, Resync: true})
+		offsets, gaps, err := follow(t, sub, 2, func(event client.Event) {
+			if _, ok := event.(client.Record); ok {
+				if err := sub.Ack(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if err != nil || !slices.Equal(offsets, []int64{6, 5}) || !slices.Equal(gaps, []string{"resync"}) {
+			t.Errorf("records %v, gaps %q: %v", offsets, gaps, err)
+		}
+		synctest.Wait()
+		if asked, acked := s.messages("subscribe", "id"), s.messages("ack", "id"); len(asked) != 2 || !slices.Equal(asked, acked) || asked[0] == asked[1] {
+			t.Errorf("asked for as %v, and acked as %v", asked, acked)
+		}
+	})
+}
+
 func TestAcksAndPausesWaitForTheSubscription(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +217,9 @@ func TestAcksAndPausesWaitForTheSubscription(t *testing.T) {
 
 func TestResync(t *testing.T) {
 	t.Parallel()
-	const void = `{"type":"error","id":"0","code":"bad_cursor","retryable":false,"action":"resync"}`
+	refused := func(id int) string {
+		return fmt.Sprintf(`{"type":"error","id":"%d","code":"bad_cursor","retryable":false,"action":"resync"}`, id)
+	}
 	for name, test := range map[string]struct {
 		request     client.Request
 		connections [][]string
@@ -199,26 +229,26 @@ func TestResync(t *testing.T) {
 	}{
 		"in the session": {
 			client.Request{Resync: true},
-			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", confirmed, record5}},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", refused(1), "<subscribe", confirmed, record5}},
 			[]int64{6, 5},
 			[]string{"resync"},
 			false,
 		},
 		"not wanted": {
-			client.Request{}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void}}, []int64{6}, nil, true,
+			client.Request{}, [][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", refused(1)}}, []int64{6}, nil, true,
 		},
 		"gaps are failures": {
 			client.Request{Resync: true, FailOnGap: true},
-			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void}},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", refused(1)}},
 			[]int64{6},
 			nil, true,
 		},
 		"the start is void": {
-			client.Request{Resync: true}, [][]string{{"<subscribe", void}}, nil, nil, true,
+			client.Request{Resync: true}, [][]string{{"<subscribe", refused(0)}}, nil, nil, true,
 		},
 		"the start is void, too": {
 			client.Request{Resync: true},
-			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", void, "<subscribe", void}},
+			[][]string{{"<subscribe", confirmed, record6, ended, "<subscribe", refused(1), "<subscribe", refused(2)}},
 			[]int64{6},
 			[]string{"resync"},
 			true,

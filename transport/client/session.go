@@ -19,9 +19,6 @@ import (
 const (
 	// subprotocol is the version of the protocol that the client uses.
 	subprotocol = "sluice.v1.json"
-	// subscriptionID is the same in every session, as each has only one
-	// subscription.
-	subscriptionID = "0"
 
 	handshakeWithin = 20 * time.Second
 	sendWithin      = 10 * time.Second

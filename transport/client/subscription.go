@@ -90,6 +90,7 @@ type Subscription struct {
 	mu       sync.Mutex // guards what follows
 	position position
 	session  *session
+	id       string // that it was asked for with last, in its session
 	running  bool
 	paused   bool
 }
@@ -119,14 +120,14 @@ func (s *Subscription) Ack(ctx context.Context) error {
 // less than what the loop has received.
 func (s *Subscription) AckAt(ctx context.Context, cursor string) error {
 	s.mu.Lock()
-	session := s.session
+	session, id := s.session, s.id
 	s.mu.Unlock()
 	// Without a cursor, the server has not answered yet. It would refuse the ack, which would read as
 	// a refusal of the subscription.
 	if session == nil || cursor == "" {
 		return fmt.Errorf("ack: %w", ErrDisconnected)
 	}
-	return session.send(ctx, ackMessage{Type: "ack", ID: subscriptionID, Cursor: cursor})
+	return session.send(ctx, ackMessage{Type: "ack", ID: id, Cursor: cursor})
 }
 
 // Pause asks the server to send no more records until Resume. It does not wait:
@@ -156,7 +157,9 @@ func (s *Subscription) pause(ctx context.Context, paused bool) error {
 // goes on until the last that it has sent is what applies.
 func (s *Subscription) tell(ctx context.Context, session *session, paused bool) error {
 	for {
-		m := pauseMessage{Type: "resume", ID: subscriptionID}
+		s.mu.Lock()
+		m := pauseMessage{Type: "resume", ID: s.id}
+		s.mu.Unlock()
 		if paused {
 			m.Type = "pause"
 		}
@@ -280,7 +283,8 @@ func (s *Subscription) connect(ctx context.Context, tried *attempts, yield func(
 	if s.client.config.Token != nil {
 		session.others.Go(func() { renewal.run(own, s.client.config.Token, session.send) })
 	}
-	if err := session.send(own, s.subscribe()); err != nil {
+	d := delivery{sub: s, session: session, renewal: renewal, tried: tried, context: own, yield: yield}
+	if err := session.send(own, s.subscribe(d.id())); err != nil {
 		return ending{verdict: resume, err: err}, false
 	}
 	if s.setSession(session) {
@@ -290,7 +294,6 @@ func (s *Subscription) connect(ctx context.Context, tried *attempts, yield func(
 			return ending{verdict: resume, err: err}, false
 		}
 	}
-	d := delivery{sub: s, session: session, renewal: renewal, tried: tried, context: own, yield: yield}
 	return d.run()
 }
 
@@ -303,7 +306,8 @@ func (s *Subscription) setSession(session *session) (paused bool) {
 	return s.paused
 }
 
-// subscribe returns the message that subscribes after the current position.
+// subscribe returns the message that subscribes after the current position, with an id that
+// its session has not had.
 //
 // A named cursor takes precedence over from unless reset is set. A reconnect sets
 // it: the stored cursor is where the caller last acked, which is before what the
@@ -312,11 +316,12 @@ func (s *Subscription) setSession(session *session) (paused bool) {
 //
 // For a pattern the position is LastEventID, which takes precedence over a named cursor:
 // streams that come later still begin at the From of the request.
-func (s *Subscription) subscribe() subscribeMessage {
+func (s *Subscription) subscribe(id string) subscribeMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.id = id
 	m := subscribeMessage{
-		Type: "subscribe", ID: subscriptionID, Stream: s.request.Stream, Key: s.request.Keys, Filter: s.request.Filter,
+		Type: "subscribe", ID: id, Stream: s.request.Stream, Key: s.request.Keys, Filter: s.request.Filter,
 		From: s.request.From, CursorName: s.request.CursorName, Reset: s.request.Reset,
 	}
 	switch cursor := s.position.text(); {
