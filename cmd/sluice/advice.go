@@ -10,6 +10,9 @@ import (
 	"sluice/transport/client"
 )
 
+// adviceOnNobody is what to do where nothing listens at the address of the server.
+const adviceOnNobody = "is the server running, and is --server its address?"
+
 // advised adds to an error what to do about it, where the error itself cannot know: it comes
 // from a server, which does not know the flags of this program, or from the system.
 func advised(err error) error {
@@ -23,6 +26,12 @@ func advised(err error) error {
 func adviceOn(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "another program listens there: end it, or choose another address with --listen or --admin-listen (in dev also --kafka-listen)"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		if errors.Is(err, errAskAdmin) {
+			return "is the server running, and is --admin the address of its admin listener?"
+		}
+		return adviceOnNobody
 	}
 	if errors.Is(err, client.ErrUntrusted) {
 		return adviceOnCertificate(err)
