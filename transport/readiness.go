@@ -22,6 +22,9 @@ const (
 	causeEvery = time.Minute
 )
 
+// startEvery is how often the checks run at most until they have passed once.
+const startEvery = time.Second
+
 // errDraining is why an instance that shuts down is not ready.
 var errDraining = errors.New("the instance is shutting down")
 
@@ -78,16 +81,20 @@ func newReadiness(c *Config, draining func() bool) *readiness {
 	}
 }
 
-// watch runs the checks at an interval until the context ends.
+// watch runs the checks at an interval until the context ends, and more often until they have passed
+// once: what an instance that starts waits for can come at any moment.
 func (r *readiness) watch(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		r.run(ctx)
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for wait := min(every, startEvery); ; {
+		if r.run(ctx).Ready {
+			wait = every
+		}
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }

@@ -42,7 +42,13 @@ func (w *watched) set(check string, cause error) {
 
 func newWatched(t *testing.T, every time.Duration) *watched {
 	t.Helper()
-	w := &watched{cause: make(map[string]error)}
+	return newWatchedFrom(t, every, make(map[string]error))
+}
+
+// newWatchedFrom begins with checks that fail.
+func newWatchedFrom(t *testing.T, every time.Duration, cause map[string]error) *watched {
+	t.Helper()
+	w := &watched{cause: cause}
 	check := func(name string) func(context.Context) error {
 		return func(context.Context) error { return w.is(name) }
 	}
@@ -131,6 +137,29 @@ func TestEachChangeOfACheckIsLogged(t *testing.T) {
 			if got := w.after(step.pass); got != step.want {
 				t.Errorf("%s is %v:\n%swant\n%s", step.check, step.cause, got, step.want)
 			}
+		}
+	})
+}
+
+// TestChecksRunMoreOftenUntilTheyHavePassed: an instance is ready soon after what it waits for at its start,
+// and is asked at its interval after that.
+func TestChecksRunMoreOftenUntilTheyHavePassed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchedFrom(t, time.Minute, map[string]error{"kafka": errors.New("no topic")})
+		if got := w.after(3500 * time.Millisecond); !strings.Contains(got, "not ready") {
+			t.Errorf("at the start: %s", got)
+		}
+		w.set("kafka", nil)
+		if got := w.after(startEvery); !strings.Contains(got, "a required check passes again") {
+			t.Errorf("after what it waits for: %q", got)
+		}
+		w.set("kafka", errors.New("no broker answers"))
+		if got := w.after(59 * time.Second); got != "" {
+			t.Errorf("before its interval: %s", got)
+		}
+		if got := w.after(2 * time.Second); !strings.Contains(got, "not ready") {
+			t.Errorf("after its interval: %s", got)
 		}
 	})
 }

@@ -10,19 +10,42 @@ import (
 	"sluice/transport/client"
 )
 
+// adviceOnNobody is what to do where nothing listens at the address of the server.
+const adviceOnNobody = "is the server running, and is --server its address?"
+
 // advised adds to an error what to do about it, where the error itself cannot know: it comes
-// from a server, which does not know the flags of this program, or from the system.
+// from a server, which does not know the flags of this program, or from the system. It does
+// so once: a command that says more than the error has added it where it belongs.
 func advised(err error) error {
-	if advice := adviceOn(err); advice != "" {
-		return fmt.Errorf("%w: %s", err, advice)
+	if _, done := errors.AsType[*advice](err); done {
+		return err
+	}
+	if text := adviceOn(err); text != "" {
+		return &advice{err: err, text: text}
 	}
 	return err
 }
+
+// advice is an error with what to do about it.
+type advice struct {
+	err  error
+	text string
+}
+
+func (a *advice) Error() string { return fmt.Sprintf("%v: %s", a.err, a.text) }
+
+func (a *advice) Unwrap() error { return a.err }
 
 // adviceOn returns what to do about an error, "" for nothing.
 func adviceOn(err error) string {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return "another program listens there: end it, or choose another address with --listen or --admin-listen (in dev also --kafka-listen)"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		if errors.Is(err, errAskAdmin) {
+			return "is the server running, and is --admin the address of its admin listener?"
+		}
+		return adviceOnNobody
 	}
 	if errors.Is(err, client.ErrUntrusted) {
 		return adviceOnCertificate(err)

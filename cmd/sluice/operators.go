@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,6 +105,9 @@ func selected(stream, principal string) url.Values {
 	return query
 }
 
+// errAskAdmin means that the admin listener has not answered.
+var errAskAdmin = errors.New("ask the admin listener")
+
 // operating asks an admin listener.
 type operating struct {
 	admin string
@@ -143,9 +147,9 @@ func errNotAdmin(status int) error {
 // exchange sends a request with a body, nil for none, and returns the answer, of which it reads so many
 // bytes.
 func (o operating) exchange(ctx context.Context, method, path string, query url.Values, body []byte, most int64) (status int, answer []byte, err error) {
-	address, err := url.Parse(o.admin)
+	address, err := url.Parse(urlOf(o.admin))
 	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
-		return 0, nil, usage("--admin is not an http URL")
+		return 0, nil, usage("--admin %q is not a URL: give one such as %s", o.admin, defaultAdmin)
 	}
 	transport, err := o.trust.transport()
 	if err != nil {
@@ -158,7 +162,7 @@ func (o operating) exchange(ctx context.Context, method, path string, query url.
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, usage("--admin is not an http URL")
+		return 0, nil, usage("--admin %q is not a URL: give one such as %s", o.admin, defaultAdmin)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -166,7 +170,7 @@ func (o operating) exchange(ctx context.Context, method, path string, query url.
 	asking := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := asking.Do(request)
 	if err != nil {
-		return 0, nil, fmt.Errorf("ask the admin listener: %w", cmp.Or(client.Unreachable(err), err))
+		return 0, nil, fmt.Errorf("%w: %w", errAskAdmin, cmp.Or(client.Unreachable(client.Brief(err)), client.Brief(err)))
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err = io.ReadAll(io.LimitReader(response.Body, most))

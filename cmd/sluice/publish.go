@@ -111,7 +111,7 @@ refused.`,
 		defer cancel()
 		at, err := c.Publish(ctx, args[0], message)
 		if err != nil {
-			return fmt.Errorf("the value %s: %w%s", became(err), err, again(err, chosen.id))
+			return fmt.Errorf("the value %s: %w%s", became(err), advised(err), again(err, chosen.id))
 		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), place(at))
 		return err

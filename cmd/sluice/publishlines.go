@@ -135,7 +135,7 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, all publi
 	} else {
 		next = fmt.Sprintf("to go on: --id-prefix %s --resume-from %d", prefix, totals.Line+1)
 	}
-	return fmt.Errorf("%w; %s; %s", err, p.summary(totals), next)
+	return fmt.Errorf("%w; %s; %s", advised(err), p.summary(totals), next)
 }
 
 // placeOf reads the value of a flag that is a path, "" for none.

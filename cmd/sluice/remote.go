@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -85,7 +87,21 @@ func (f *serverFlags) config() (client.Config, error) {
 
 // url returns the URL of the server.
 func (f *serverFlags) url() string {
-	return cmp.Or(f.server, os.Getenv(config.ServerVariable), defaultServer)
+	return urlOf(cmp.Or(f.server, os.Getenv(config.ServerVariable), defaultServer))
+}
+
+// urlOf returns the URL that is meant by an address: HOST:PORT is one without TLS on this machine. To
+// another, nothing is sent without TLS unless that is asked for.
+func urlOf(address string) string {
+	authority, _, _ := strings.Cut(address, "/")
+	host, _, err := net.SplitHostPort(authority)
+	if err != nil || strings.Contains(address, "://") {
+		return address
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
+		return "http://" + address
+	}
+	return address
 }
 
 // token returns what returns the token, nil for none.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -152,6 +154,7 @@ func runTail(ctx context.Context, c *client.Client, chosen tailFlags, printer *s
 	}
 	errs = line.Above(terminal.Safely(errs))
 	seen := show.Tally{Begun: now}
+	remarks := remarks{}
 	for event, err := range sub.Events(following.reading) {
 		if err != nil {
 			if following.stopped() {
@@ -166,7 +169,7 @@ func runTail(ctx context.Context, c *client.Client, chosen tailFlags, printer *s
 		replay.Note(event)
 		record, ok := event.(client.Record)
 		if !ok {
-			show.Remark(errs, event)
+			show.Remark(errs, remarks.on(event))
 			err = printer.Event(event)
 		} else {
 			err = printer.Record(record)
@@ -189,6 +192,27 @@ func runTail(ctx context.Context, c *client.Client, chosen tailFlags, printer *s
 		fmt.Fprintf(errs, "sluice: %s\n", seen.String(time.Now()))
 	}
 	return following.failed()
+}
+
+// remarks are what is said about events that are no records.
+type remarks struct{ advised bool }
+
+// on returns what is said about an event, nil for nothing. A credential that is refused is asked for
+// again, and if it is refused again, the end of the subscription says so.
+func (r *remarks) on(event client.Event) client.Event {
+	lost, ok := event.(client.Disconnected)
+	if !ok {
+		return event
+	}
+	refused, ok := errors.AsType[*client.Error](lost.Err)
+	if ok && refused.Status == http.StatusUnauthorized {
+		return nil
+	}
+	if errors.Is(lost.Err, syscall.ECONNREFUSED) && !r.advised {
+		r.advised = true
+		lost.Err = fmt.Errorf("%w: %s", lost.Err, adviceOnNobody)
+	}
+	return lost
 }
 
 // gapCodes are the codes with which the server ends a subscription because of a gap.

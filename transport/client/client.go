@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -57,10 +58,10 @@ type Client struct {
 // New checks the configuration and returns a client. It does not connect.
 func New(config Config) (*Client, error) {
 	base, err := url.Parse(config.URL)
-	if err != nil {
+	if err != nil && strings.Contains(config.URL, "://") {
 		return nil, fmt.Errorf("read URL: %w", err)
 	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("read URL %q: http:// or https:// and a host are required", config.URL)
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {

@@ -209,7 +209,7 @@ func (d *delivery) interrupted(end ending, free bool) (over ending, again, left 
 	}
 	d.active, d.worked = false, false
 	d.sub.setSession(nil) // no acks until the server knows the subscription again
-	d.tried.judge(end)
+	d.tried.judge(&end)
 	delay := d.tried.after(end)
 	if void && !d.yield(Gap{Stream: d.sub.request.Stream, Reason: ReasonResync}, nil) {
 		return ending{}, false, true

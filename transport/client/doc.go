@@ -32,8 +32,9 @@
 //
 // The loop ends with an error only if reconnecting makes no sense: after a
 // refusal (*Error), where the server cannot be reached as it is addressed
-// (ErrUntrusted, ErrCertificateWanted, ErrPlain, ErrEncrypted), or the end of the context. A lost connection is an event,
-// Disconnected, not an error.
+// (ErrUntrusted, ErrCertificateWanted, ErrPlain, ErrEncrypted) and was not reached before by
+// this loop, or the end of the context. A lost connection is an event, Disconnected, not an
+// error.
 //
 // To continue after the process has ended, store Subscription.Cursor with the
 // results of processing the records and pass it as Request.From; or let the

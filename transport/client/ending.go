@@ -54,6 +54,10 @@ type ending struct {
 type attempts struct {
 	wait     backoff
 	renewals int
+	// reached is set once the server was reached as it is addressed. What keeps it from being
+	// reached after that is a matter of its operators, and can pass: a certificate that is to be
+	// renewed, a load balancer that begins without its own.
+	reached bool
 }
 
 // after returns how long to wait after an ending.
@@ -64,8 +68,11 @@ func (a *attempts) after(end ending) time.Duration {
 	return end.after + a.wait.next()
 }
 
-// judge begins anew after an ending of a connection that worked.
-func (a *attempts) judge(end ending) {
+// judge begins anew after an ending of a connection that worked, and lets pass what can.
+func (a *attempts) judge(end *ending) {
+	if end.verdict == stop && a.reached && isUnreachable(end.err) {
+		end.verdict = resume
+	}
 	if end.worked {
 		a.wait.reset()
 		a.renewals = 0

@@ -302,6 +302,7 @@ func (s *sending) trace() *httptrace.ClientTrace {
 // failed returns the error for a request without a response. Without a connection, of which the
 // handshake of TLS is a part, nothing of the request was sent.
 func (s *sending) failed(err error, identified bool) *Error {
+	err = Brief(err)
 	if lasting := Unreachable(err); lasting != nil {
 		// Neither a server without TLS nor one that is asked without it has understood the
 		// request, and one that refuses a certificate has not read it.

@@ -37,7 +37,7 @@ func (c *Client) PublishOnce(ctx context.Context, stream string, m Message) (Sto
 		case unknown:
 			// This attempt is refused, which says nothing of the ones before.
 			refused.outcome = ErrMaybeStored
-			if !refused.Retryable {
+			if !refused.Retryable && !isUnreachable(err) {
 				return at, err
 			}
 		case refused.Code == "bad_request" && !given:

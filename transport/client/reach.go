@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 )
 
@@ -59,13 +60,45 @@ func Unreachable(err error) error {
 	return fmt.Errorf("%w: %w", why, err)
 }
 
-// reached is an error of a request, with why it cannot pass, if it cannot.
+// reached is an error of a request, in brief, with why it cannot pass, if it cannot.
 func reached(err error) error {
+	err = Brief(err)
 	if lasting := Unreachable(err); lasting != nil {
 		return lasting
 	}
 	return err
 }
+
+// Brief returns an error of a request in a short sentence: the address, and what has happened there, in
+// place of the steps of the libraries and the whole URL, whose query may be long. It wraps the error. Other
+// errors are returned as they are.
+func Brief(err error) error {
+	request, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	doing, to, cause := "ask", request.URL, request.Err
+	if address, err := url.Parse(request.URL); err == nil {
+		to = address.Host
+	}
+	if op, ok := errors.AsType[*net.OpError](cause); ok && op.Op == "dial" {
+		doing, cause = "connect to", op.Err
+		if call, ok := errors.AsType[*os.SyscallError](cause); ok {
+			cause = call.Err
+		}
+	}
+	return &brief{text: fmt.Sprintf("%s %s: %v", doing, to, cause), err: err}
+}
+
+// brief is an error with another text.
+type brief struct {
+	text string
+	err  error
+}
+
+func (b *brief) Error() string { return b.text }
+
+func (b *brief) Unwrap() error { return b.err }
 
 func isUnreachable(err error) bool {
 	for _, why := range []error{ErrUntrusted, ErrCertificateWanted, ErrPlain, ErrEncrypted} {

@@ -75,7 +75,7 @@ func (c *Client) dial(ctx context.Context) (*session, *ending) {
 			// The library keeps the first KiB of the body.
 			body, _ = io.ReadAll(res.Body)
 		}
-		end := afterHandshake(fmt.Errorf("connect: %w", err), res, body)
+		end := afterHandshake(Brief(err), res, body)
 		return nil, &end
 	}
 	conn.SetReadLimit(c.config.MessageBytes)

@@ -231,7 +231,7 @@ func (s *Subscription) run(ctx context.Context, yield func(Event, error) bool) {
 			yield(nil, context.Cause(ctx))
 			return
 		}
-		tried.judge(end)
+		tried.judge(&end)
 		switch end.verdict {
 		case finish:
 			return
@@ -270,6 +270,8 @@ func (s *Subscription) connect(ctx context.Context, tried *attempts, yield func(
 	if refused != nil {
 		return *refused, false
 	}
+	tried.reached = true
+
 	own, cancel := context.WithCancel(ctx)
 	forget := session.hangUpWhen(ctx)
 	defer func() {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -522,4 +523,117 @@ subscription.close();`, file, server.URL)
 	if err != nil || string(out) != "v1.a~0:6 full,full\n" {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// TestAcksOfThemselves: a position is acked at the latest when the subscription is closed, and never ahead of
+// what the application has dealt with. Nor is the move of an operator undone: not while the application has
+// still to hear of it, and not before the server has said where the subscription is then.
+func TestAcksOfThemselves(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ script, out, acks string }{
+		"closed at once": {`
+await new Promise((resolve) => subscription.on("event", resolve));
+subscription.close();
+await sleep(200);`, "", `{"cursor":"v1.a~0:6"}`},
+		"moved, and the server is slow": {`
+subscription.on("event", () => {});
+while (subscription.cursor !== "v1.b") await sleep(10);`, "moved", `{"cursor":"v1.b"}`},
+		"moved, and the application is slow": {`
+for await (const { offset } of subscription) {
+  await sleep(1500);
+  if (offset === 2) break;
+}`, "moved", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			acks, out := acksOf(t, strings.HasPrefix(name, "moved"), strings.HasSuffix(name, "server is slow"), test.script)
+			if out != test.out+"\n" || acks != test.acks {
+				t.Errorf("errors %q, acks %q", out, acks)
+			}
+		})
+	}
+}
+
+// acksOf runs a script that subscribes, and returns the acks and what the script has printed: the errors of
+// the subscription. It may be moved after its first event.
+func acksOf(t *testing.T, move, slow bool, script string) (acked, printed string) {
+	t.Helper()
+	file, err := filepath.Abs("dist/sluice.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		mu       sync.Mutex
+		acks     []string
+		sessions int
+	)
+	handler := http.NewServeMux()
+	handler.HandleFunc("/v1/cursors/orders/n", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+		mu.Lock()
+		defer mu.Unlock()
+		acks = append(acks, string(body))
+	})
+	handler.HandleFunc("/v1/ws", func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"sluice.v1.json"}})
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.CloseNow() }()
+		say := func(format string, a ...any) {
+			_ = c.Write(r.Context(), websocket.MessageText, fmt.Appendf(nil, format, a...))
+		}
+		say(`{"type":"welcome","session":"s","ping_ms":60000,"limits":{"publishes_per_session":1}}`)
+		for {
+			var request struct{ Type, ID string }
+			_, text, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			if json.Unmarshal(text, &request) != nil || request.Type != "subscribe" {
+				continue
+			}
+			mu.Lock()
+			sessions++
+			number := sessions
+			mu.Unlock()
+			if number > 1 {
+				if slow {
+					time.Sleep(2500 * time.Millisecond) // for two of its times to store a position
+				}
+				say(`{"type":"subscribed","id":%q,"stream":"orders","feed":"f2","cursor":"v1.b"}`, request.ID)
+				if !slow {
+					say(`{"type":"event","stream":"orders","feed":"f2","partition":0,"offset":2,"ts":1,"key":"k","data":1}`)
+				}
+				continue
+			}
+			say(`{"type":"subscribed","id":%q,"stream":"orders","feed":"f","cursor":"v1.a"}`, request.ID)
+			say(`{"type":"event","stream":"orders","feed":"f","partition":0,"offset":5,"ts":1,"key":"k","data":1}`)
+			if move {
+				say(`{"type":"unsubscribed","id":%q,"reason":"moved","retryable":false,"cursor":"v1.c"}`, request.ID)
+			}
+		}
+	})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	defer server.CloseClientConnections()
+	cmd := exec.CommandContext(t.Context(), program(t, "node"), "--experimental-websocket", "--no-warnings", "--input-type=module", "-e", `
+const { connect } = await import(process.argv[1]);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const client = connect(process.argv[2], { transports: ["websocket"], backoff: { min: 1, max: 1 } });
+const subscription = client.subscribe("orders", { cursor_name: "n", ack: "auto" });
+const errors = [];
+subscription.on("error", ({ code }) => errors.push(code));
+`+script+`
+subscription.close();
+client.close();
+console.log(errors.join());`, file, server.URL)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return strings.Join(acks, " "), string(out)
 }

@@ -16,6 +16,10 @@ import (
 // errNoTopics means that a cluster has none of the topics of its streams.
 var errNoTopics = errors.New("none of the streams' topics exists")
 
+// noneEvery is the minimum interval between checks of all topics while there is none, as when the
+// server is about to create them.
+const noneEvery = time.Second
+
 // presence checks whether a cluster answers, and which of the streams' topics exist.
 //
 // A single missing topic must not take an instance out of the load balancer: the
@@ -79,8 +83,12 @@ func (p *presence) check(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil // no stream is read from the cluster
 	}
+	every := p.every
+	if p.none {
+		every = min(every, noneEvery)
+	}
 	// Ticks are not exact.
-	if time.Since(p.asked) < p.every*3/4 {
+	if time.Since(p.asked) < every*3/4 {
 		ask = ask[:1]
 	}
 	p.mu.Unlock()

@@ -59,6 +59,44 @@ func TestMissingTopicsInReadiness(t *testing.T) {
 	}
 }
 
+// TestTopicsThatAreCreatedAreSeenSoon: an instance whose topics did not exist is ready soon after they do,
+// however rarely the checks of all topics run otherwise.
+func TestTopicsThatAreCreatedAreSeenSoon(t *testing.T) {
+	t.Parallel()
+	servers, err := embedded.Start(embedded.Config{PartitionBytes: 1 << 20, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	a := newTestApp(t, servers.Brokers[0], servers.RedisAddr)
+	defer func() {
+		a.clusters[config.DefaultCluster].conn.Close()
+		_ = a.cursors.store.Close()
+	}()
+	p := a.front.presences[config.DefaultCluster]
+	p.every = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		p.mu.Lock()
+		asked := p.asked
+		p.mu.Unlock()
+		if err := p.check(ctx); err == nil {
+			t.Fatal("there are topics")
+		} else if !asked.IsZero() {
+			break // it is certain
+		}
+	}
+	if err := kafkalog.EnsureTopic(ctx, a.clusters[config.DefaultCluster].conn, "made.at.start", 1); err != nil {
+		t.Fatal(err)
+	}
+	for p.check(ctx) != nil {
+		if time.Sleep(50 * time.Millisecond); ctx.Err() != nil {
+			t.Fatal("it was not asked for the topics again")
+		}
+	}
+}
+
 // TestConnectBeforeTheFirstStart: a configuration whose topics the server creates when it starts
 // has no fault because they are not there yet. A topic that it does not create is one.
 func TestConnectBeforeTheFirstStart(t *testing.T) {

@@ -2,13 +2,17 @@ package measure
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,6 +219,39 @@ func TestClientsComeBack(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestClientsComeBackOverFaultsOfTLS: what keeps a server that was reached from being
+// reached, such as a certificate, is mended while the clients try.
+func TestClientsComeBackOverFaultsOfTLS(t *testing.T) {
+	t.Parallel()
+	b := &bouncer{t: t, do: func(c *websocket.Conn, n int) {
+		if n == 1 {
+			_ = c.CloseNow()
+		}
+	}}
+	server := httptest.NewUnstartedServer(b)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	var handshakes atomic.Int32
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if n := handshakes.Add(1); n != 2 {
+			return nil, nil
+		}
+		wants := server.TLS.Clone()
+		wants.ClientAuth, wants.GetConfigForClient = tls.RequireAnyClientCert, nil
+		return wants, nil
+	}}
+	server.StartTLS()
+	defer server.Close()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(server.Certificate())
+	report, err := Run(t.Context(), Config{
+		URL: server.URL, TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+		Stream: "s", Transport: WebSocket, Clients: 1, ConnectRate: 100, Duration: time.Second, Patience: 5 * time.Second,
+	})
+	if err != nil || report.Lost != 1 || report.CameBack.Count != 1 || report.Away != 0 {
+		t.Errorf("got %+v, %v", report, err)
 	}
 }
 

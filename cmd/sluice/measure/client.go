@@ -61,7 +61,8 @@ func (s *subscriber) subscribe(ctx context.Context) {
 		if end.void {
 			s.void()
 		}
-		if end.stop {
+		// A server that was reached has what keeps it from being reached mended, such as a certificate.
+		if end.stop && client.Unreachable(err) == nil {
 			s.leave()
 			return
 		}

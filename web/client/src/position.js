@@ -48,7 +48,7 @@ export class Position {
     const place = this.place(m);
     if (type === "streams") {
       // A stream that comes back goes on where it was, or has other offsets.
-      for (const known of [...this.offsets.keys()]) {
+      for (const known of this.offsets.keys()) {
         if (m.removed.includes(known.split("/")[0])) {
           this.offsets.delete(known);
           this.ahead.delete(known);
@@ -67,7 +67,8 @@ export class Position {
   }
 
   toString() {
-    const text = this.cursor && this.cursor + [...this.ahead].sort().map((place, i) => (i ? "," : "~") + place + ":" + this.offsets.get(place)).join("");
+    // A list has commas as a text.
+    const text = this.cursor && this.cursor + (this.ahead.size ? "~" : "") + [...this.ahead].sort().map((place) => place + ":" + this.offsets.get(place));
     return text.length > mostCursor ? this.cursor : text;
   }
 }

@@ -47,7 +47,7 @@ class Sluice extends Emitter {
     this.WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.transports = options.transports ?? Object.keys(carriers).slice(this.WebSocket ? 0 : 1);
     this.backoff = new Backoff(options.backoff);
-    this.renewable = typeof options.token === "function";
+    this.renewable = options.token?.bind; // of a function
     onWake((moved) => this.wake(moved), this.stop);
     options.signal?.addEventListener("abort", () => this.close(), this.stop);
   }
@@ -141,13 +141,13 @@ class Sluice extends Emitter {
 
   /** rouse ends waits for the next attempt. */
   rouse() {
-    for (const waker of [...this.wakers]) waker();
+    for (const waker of this.wakers) waker();
   }
 
   /** wake checks the connections at once. In browsers it is called by itself. */
   wake(moved) {
     if (moved) this.rung = 0;
-    for (const link of [...this.links]) link.probe();
+    for (const link of this.links) link.probe();
     if (moved && !this.links.size) for (const stop of this.attempts) stop(lost("moved", { delay: 0 }));
     this.rouse();
   }

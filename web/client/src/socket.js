@@ -31,7 +31,7 @@ export const dial = (client) => {
     // All that it carried waits for the same time.
     if (!error.next && error.action === "resume") error.delay ??= client.backoff.delay(error);
     failed(error);
-    for (const c of [...carried.values()]) c.end(error);
+    for (const c of carried.values()) c.end(error);
     for (const call of calls.values()) call.no(lost("silence", {}, error));
     socket?.close();
   };
@@ -45,7 +45,7 @@ export const dial = (client) => {
   // The feeds go to another connection, and what is in flight stays here.
   const drain = watchdog(() => {
     client.links.delete(link);
-    for (const c of [...carried.values()]) c.end(lost("silence", { quiet: true, delay: 0 }));
+    for (const c of carried.values()) c.end(lost("silence", { quiet: true, delay: 0 }));
   });
 
   const send = (m) => socket?.readyState === 1 && socket.send(JSON.stringify(m));

@@ -80,17 +80,20 @@ export class Subscription extends Emitter {
   });
 
   save() {
-    const { store, ack } = this.options;
-    if (!this.timed) return;
+    const { options, timed, cursor } = this;
     this.timed = this.due = false;
-    const save = async () => {
-      await store?.setItem(this.label, this.cursor);
-      if (ack === "auto") await this.ack();
-    };
-    save().catch((error) => {
-      if (!this.over) this.saver((this.timed = saving)); // it is not stored
-      this.emit("error", error);
-    });
+    const save = async () =>
+      Promise.all([
+        options.store?.setItem(this.label, cursor),
+        // An ack would undo the move of an operator that waits in the queue.
+        options.ack === "auto" && !this.error && !this.queue.some(({ m }) => m.reason === "resync") && this.ack(),
+      ]);
+    // A position that was void is none until the server says where it is.
+    if (timed && cursor)
+      save().catch((error) => {
+        if (!this.over) this.saver((this.timed = saving)); // it is not stored
+        this.emit("error", error);
+      });
   }
 
   /** ack stores a position under the subscription's name, at the server. */
@@ -108,9 +111,9 @@ export class Subscription extends Emitter {
 
   end(error) {
     if (this.over) return;
+    this.error = error;
     if (!this.busy) this.save();
     this.over = true;
-    this.error = error;
     this.closing.abort();
     this.saver();
     this.source?.leave(this);
