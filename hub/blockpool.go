@@ -28,6 +28,7 @@ type blockPool struct {
 	turns replays
 	blockList
 	count         int
+	again         int // reads that are tried again now
 	waiting       int
 	fetches, made uint64
 }
@@ -127,11 +128,19 @@ func (c *blockPool) grant(e *deferred) {
 	}
 }
 
+// mayBegin reports whether who waits for a turn may have one. Reads that are tried again have half
+// of the turns: each can take long to fail, and as many as there are may be of one outage.
+func (c *blockPool) mayBegin(l *late) bool {
+	total := c.hub.limits().ReplaysPerInstance
+	return l.fetch == nil || total <= 0 || c.again < max(1, total/2)
+}
+
 // goOn gives a read that is tried again the turn that was granted for it, and one of those that
 // wait for it, who has it while it is delivered what was read.
 func (c *blockPool) goOn(again *late) {
 	f := again.fetch
 	f.turn, again.turn = again.turn, nil
+	c.again++
 	close(f.granted)
 	for _, p := range f.parts {
 		for _, l := range p.waiters {
@@ -197,6 +206,17 @@ func (c *blockPool) giveTurn(l *late) {
 	}
 }
 
+// endTurn ends the part that a read has in a turn, if it has one.
+func (c *blockPool) endTurn(f *lateFetch) {
+	if f.turn == nil {
+		return
+	}
+	if f.again != nil {
+		c.again--
+	}
+	c.turns.end(f.turn)
+}
+
 // lose ends the turn of a subscription that has not taken what was read for it.
 func (c *blockPool) lose(l *late, t *turn) {
 	var e deferred
@@ -235,9 +255,7 @@ func (c *blockPool) finish(f *lateFetch) {
 		c.release(p, &e)
 	}
 	c.trim()
-	if f.turn != nil {
-		c.turns.end(f.turn)
-	}
+	c.endTurn(f)
 	if f.turn != nil && f.turn.holders > 0 {
 		for _, p := range f.parts {
 			for _, l := range p.waiters {

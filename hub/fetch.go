@@ -38,7 +38,7 @@ func (c *blockPool) yield(f *lateFetch) {
 			}
 		}
 	}
-	c.turns.end(f.turn)
+	c.endTurn(f)
 	f.again = &late{cache: f.cache, client: f.turn.client, fetch: f}
 	f.turn, f.granted = nil, make(chan struct{})
 	c.grant(&e)

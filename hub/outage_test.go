@@ -169,3 +169,66 @@ func TestASilentClusterHoldsNoSearches(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// frozenSource is a cluster whose reads take long, and fail, while it is frozen.
+type frozenSource struct {
+	*hubtest.Topics
+	frozen atomic.Bool
+}
+
+// Read implements upstream.Source.
+func (s *frozenSource) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, visit func(*upstream.Fetched)) error {
+	if !s.frozen.Load() {
+		return s.Topics.Read(ctx, topic, from, most, visit)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(5 * time.Second):
+	}
+	return upstream.ErrSourceUnavailable
+}
+
+// TestReadsThatAreTriedAgainHaveHalfOfTheTurns: whoever reads another cluster meanwhile does not wait
+// for each of them.
+func TestReadsThatAreTriedAgainHaveHalfOfTheTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const frozen = 12
+		source := &frozenSource{Topics: hubtest.New()}
+		_, add := otherStream(20_000)
+		h := startHubWith(t, source.Topics, func(s *hub.Stream) { s.Source, s.Backfill = source, 0 }, func(c *hub.Config) {
+			c.ReplaysPerInstance = 2
+			add(c)
+			c.Streams = c.Streams[1:]
+			for n := range frozen {
+				topic := fmt.Sprint("frozen", n)
+				source.Create(topic, 1)
+				source.Append(topic, numbered(0, 1))
+				c.Streams = append(c.Streams, hub.Stream{Name: topic, Topic: topic, Source: source, LogBytes: 32 << 10})
+			}
+		})
+		var waiting []*reader
+		for n := range frozen {
+			r := subscribe(t, h, hub.Request{Stream: fmt.Sprint("frozen", n), Start: hub.Start{Kind: hub.StartEarliest}, Principal: fmt.Sprint(n)})
+			defer r.Close()
+			waiting = append(waiting, r)
+		}
+		source.frozen.Store(true)
+		for _, r := range waiting {
+			r.Collect(1, func(bool, []byte) {})
+		}
+		time.Sleep(5 * time.Second * frozen) // all have been tried
+		r := subscribe(t, h, hub.Request{Stream: "payments", Start: hub.Start{Kind: hub.StartEarliest}, Principal: "present"})
+		defer r.Close()
+		began := time.Now()
+		if got := r.collect(t, 15_000); len(got) != 15_000 || time.Since(began) > 10*time.Second {
+			t.Errorf("got %d records of the cluster that answers, after %v", len(got), time.Since(began))
+		}
+		source.frozen.Store(false)
+		for n, r := range waiting {
+			if got := r.collect(t, 1); len(got) != 1 {
+				t.Errorf("reader %d got nothing after that", n)
+			}
+		}
+	})
+}

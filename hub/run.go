@@ -30,6 +30,7 @@ func New(config Config) (*Hub, error) {
 		started:     make(chan struct{}),
 	}
 	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}
+	h.blocks.turns.waiting.mayBegin = h.blocks.mayBegin
 	h.searches = newSearches(h.limits)
 	h.turns = newTurns(evaluators(), config.Now)
 	h.config.Streams, h.config.Limits = nil, Limits{} // those in force count

@@ -52,6 +52,7 @@ func (s *shares) giveBack(of client) {
 // without a tenant. Guarded by the owner.
 type lines[T comparable] struct {
 	clientOf func(T) client
+	mayBegin func(T) bool // nil if all may that have room
 
 	of      map[string][]T
 	tenants []string // that have a line, in the order of their turns
@@ -112,7 +113,9 @@ func (l *lines[T]) next(s *shares) (x T, ok bool) {
 		if at >= 0 && busy >= least {
 			continue
 		}
-		i := slices.IndexFunc(l.of[t], func(x T) bool { return s.room(l.clientOf(x)) })
+		i := slices.IndexFunc(l.of[t], func(x T) bool {
+			return s.room(l.clientOf(x)) && (l.mayBegin == nil || l.mayBegin(x))
+		})
 		if i < 0 {
 			continue
 		}
