@@ -220,11 +220,6 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 	})
 }
 
-// placesAtOnce bounds how many subscriptions of a stream have Kafka asked for where they begin at
-// the same time. Each request may take a connection to a broker, and how many begin at once is up
-// to clients.
-const placesAtOnce = 64
-
 // places asks Kafka for the offsets of a topic at a point.
 func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (record.Position, error) {
 	select {

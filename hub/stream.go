@@ -81,6 +81,11 @@ type stream struct {
 	linger  *time.Timer // runs while there are no users and reading continues, else nil
 }
 
+// placesAtOnce bounds how many subscriptions of a stream have Kafka asked for where they begin at
+// the same time. Each request may take a connection to a broker, and how many begin at once is up
+// to clients.
+const placesAtOnce = 64
+
 // newStream returns a stream, of whose records some things are encrypted that hides
 // hides.
 func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
