@@ -68,6 +68,39 @@ func testDrain(t *testing.T, in *instance, held *heldProducer) {
 	}
 }
 
+// TestDrainAnswersFirst: publishes that are stored at the moment at which a session that is
+// drained may end are answered before it ends.
+func TestDrainAnswersFirst(t *testing.T) {
+	t.Parallel()
+	held := &heldProducer{}
+	inBubble(t, options{
+		config: func(c *transport.Config) { c.DrainTimeout, c.DrainSpread = patience, 50*time.Millisecond },
+		stream: func(s *hub.Stream) { held.Producer, s.Producer = s.Producer, held },
+	}, func(t *testing.T, in *instance) {
+		t.Cleanup(held.release)
+		c := in.dial("", token(t, "u", "live", time.Hour))
+		for n := range 3 {
+			c.send(`{"type":"publish","id":"p%d","stream":"orders","data":1}`, n)
+		}
+		c.alive()
+		stopped := make(chan error, 1)
+		go func() { stopped <- in.stop() }()
+		c.until("drain")
+		time.Sleep(200 * time.Millisecond) // past its time to close
+		in.server.Within("user:test:u", func() {
+			held.release()
+			time.Sleep(time.Second) // until all are stored
+		})
+		for range 3 {
+			c.until("published")
+		}
+		c.closesWith("draining", 1012)
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestNoPong: a client that gives no sign of life is closed; any sign will do.
 func TestNoPong(t *testing.T) {
 	t.Parallel()

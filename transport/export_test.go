@@ -20,6 +20,13 @@ func (s *Server) SessionsOf(key string) []string {
 	return s.visited(func(p *auth.Principal) bool { return p.Key() == key })
 }
 
+// Within has the executors of a principal's sessions call a function, and waits for them.
+func (s *Server) Within(key string, f func()) {
+	s.visitSessions(func(p *auth.Principal) bool { return p.Key() == key }, func(x *session) {
+		x.do(func(*session, *scratch) { f() })
+	})
+}
+
 // SessionsRevokedBy returns the ids of the open sessions whose credentials a revocation names.
 func (s *Server) SessionsRevokedBy(r auth.Revocation) []string {
 	return s.visited(func(p *auth.Principal) bool { return p.RevokedBy(r) })

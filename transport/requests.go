@@ -107,9 +107,11 @@ func (s *session) publish(r *wire.Publish) (keep bool) {
 	id, batch, stream := r.ID, r.Batch, r.Stream
 	from := origin{address: s.address}
 	var reply *expected
+	s.inFlight.Add(1)
 	answer := func(results []upstream.Stored) {
 		s.server.audit.published(s, stream, results)
 		if reply != nil && results[0].Err == nil {
+			s.freeSlot()
 			s.await(id, reply, results[0])
 			return
 		}
@@ -117,6 +119,7 @@ func (s *session) publish(r *wire.Publish) (keep bool) {
 			s.forgo(reply)
 		}
 		s.post(func(s *session, sc *scratch) {
+			s.freeSlot() // not before: a session that is drained ends once nothing is in flight
 			if s.closing {
 				return
 			}
@@ -130,16 +133,15 @@ func (s *session) publish(r *wire.Publish) (keep bool) {
 	}
 	if r.ExpectsReply() {
 		if reply, fault = s.expect(p, r.Stream, r.ReplyTo); fault != nil {
+			s.freeSlot()
 			fault.ID = r.ID
 			s.fail(fault)
 			return false
 		}
 		from.correlation = reply.correlation
 	}
-	s.inFlight.Add(1)
 	s.server.publish(p, publisher(p, stream, from, allowed), stream, r.Messages, func(results []upstream.Stored) {
 		s.hold(stream, results)
-		s.freeSlot()
 		answer(results)
 	})
 	return true
