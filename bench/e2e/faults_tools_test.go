@@ -267,17 +267,21 @@ func eventually(ctx context.Context, t *testing.T, what string, try func() error
 // leaderOf returns the broker that leads a partition.
 func leaderOf(ctx context.Context, t *testing.T, s *stack.Stack, topic string, partition int) *stack.Broker {
 	t.Helper()
-	leaders, err := s.Leaders(ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, broker := range s.Brokers {
-		if broker.ID == leaders[partition] {
-			return broker
+	var leader *stack.Broker
+	eventually(ctx, t, "the topic has a leader", func() error { // not every broker knows of a new one at once
+		leaders, err := s.Leaders(ctx, topic)
+		if err != nil {
+			return err
 		}
-	}
-	t.Fatalf("partition %d of %s has no leader", partition, topic)
-	return nil
+		for _, broker := range s.Brokers {
+			if broker.ID == leaders[partition] {
+				leader = broker
+				return nil
+			}
+		}
+		return fmt.Errorf("partition %d of %s has no leader", partition, topic)
+	})
+	return leader
 }
 
 // readyThrough polls an instance that must keep accepting clients. On a busy machine
