@@ -82,8 +82,13 @@ func (d *device) stored(stream, name string, want int) {
 	var page struct {
 		Records []struct{ Data json.RawMessage }
 	}
-	if err := json.Unmarshal(d.ask("/v1/streams/"+stream+"/records?from=earliest&limit=1000&key="+key), &page); err != nil {
-		d.t.Fatal(err)
+	for ends := time.Now().Add(soon); ; time.Sleep(20 * time.Millisecond) { // what is stored is read a moment later
+		if err := json.Unmarshal(d.ask("/v1/streams/"+stream+"/records?from=earliest&limit=1000&key="+key), &page); err != nil {
+			d.t.Fatal(err)
+		}
+		if len(page.Records) >= want || time.Now().After(ends) {
+			break
+		}
 	}
 	if len(page.Records) != want {
 		d.t.Errorf("%s has %d records of %s, want %d: %s", stream, len(page.Records), key, want, page.Records)

@@ -433,18 +433,23 @@ func TestClaimsThatFailDropNoAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var mended atomic.Bool
+		var away, mended atomic.Bool
 		var a *instance
-		ids := 0
+		var ids atomic.Int64
 		flood := func(n int) {
 			messages := make([]ingest.Message, n)
 			for k := range messages {
-				ids++
-				messages[k] = message(strconv.Itoa(ids), "x")
+				messages[k] = message(strconv.FormatInt(ids.Add(1), 10), "x")
 			}
 			a.publish("hostile", messages...)
 		}
 		a = w.start(plain(), func(i *instance) {
+			i.claims = func(all []once.Claim) []once.Outcome {
+				if !away.Load() {
+					return w.memory.Claim(context.Background(), all)
+				}
+				return slices.Repeat([]once.Outcome{{Err: errAway}}, len(all))
+			}
 			i.settles = func(all []once.Settlement) []error {
 				if mended.Load() {
 					return w.memory.Settle(context.Background(), all)
@@ -454,7 +459,7 @@ func TestClaimsThatFailDropNoAnswers(t *testing.T) {
 			}
 		})
 		stored := says(a.publish("u1", message("m", "1"))[0])
-		a.claims = func(all []once.Claim) []once.Outcome { return slices.Repeat([]once.Outcome{{Err: errAway}}, len(all)) }
+		away.Store(true)
 		flood(60_000)
 		time.Sleep(5 * time.Second)
 		mended.Store(true)
