@@ -245,9 +245,10 @@ func runPrograms(ctx context.Context, t *testing.T) {
 	write(t, file, shown("Go"))
 	first("Go", launch(t, filepath.Dir(file), []string{"GOWORK=off", "GOFLAGS="}, "sh", "-c", "go build -o read read.go && exec ./read"), event)
 
+	// The program of an earlier call still runs in this page: each has a console of its own.
 	script := shown("JavaScript")
-	do(ctx, t, `window.printed = []; console.log = (...what) => printed.push(what.join(" "));
-		(async () => {`+script+`})().catch((e) => printed.push("failed: " + e))`)
+	do(ctx, t, `window.printed = [];
+		((lines) => ((console) => (async () => {`+script+`})().catch((e) => lines.push("failed: " + e)))({ log: (...what) => lines.push(what.join(" ")) }))(printed)`)
 	waitFor(ctx, t, `printed.some((p) => p.startsWith("`+inLine+` "))`)
 	if got := evaluated(ctx, t, `printed.find((p) => p.startsWith("`+inLine+` ")).slice(`+fmt.Sprint(len(inLine)+1)+`).split(" ")[0]`); got != offset {
 		t.Errorf("JavaScript begins at offset %s of %s, want %s", got, place, offset)
