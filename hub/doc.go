@@ -148,6 +148,7 @@
 //	failures.go         which repeated failures are logged
 //	searches.go         how many searches may run at once
 //	tips.go             what was written lately, for clients that resume
+//	stored.go           what this instance has stored lately, for clients that read a page
 //	request.go          Request, Start
 //
 //	proven.go           which positions Kafka has confirmed for this log

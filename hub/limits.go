@@ -28,6 +28,9 @@ type Limits struct {
 	// FilterLag bounds how long records may wait for a costly filter; then its
 	// subscriptions end with FilterFailed. 0 for no bound.
 	FilterLag time.Duration
+	// StoredWithin is how long a subscription that waits for what this instance has stored
+	// does so, from when it was stored. 0 for not at all.
+	StoredWithin time.Duration
 	// StartTimeout bounds how long Subscribe waits for Kafka.
 	StartTimeout time.Duration
 }

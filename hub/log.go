@@ -62,6 +62,8 @@ type log struct {
 	cuts     []cut
 	// proven is what Kafka has confirmed of each partition before the floor.
 	proven map[int32]proof
+	// appended is closed at the next change of the tip. It is nil while nobody waits.
+	appended chan struct{}
 	// shrunk is set once chunks were removed: the indexes below the floor have had
 	// entries and must not get others.
 	shrunk bool
@@ -128,6 +130,7 @@ func (l *log) begin(index uint64, start record.Position) {
 	l.proven = make(map[int32]proof)
 	l.chunks.Store(&[]*chunk{l.last})
 	l.tip.Store(&mark{index: index, at: start.Clone(), made: l.now()})
+	l.tellNext()
 	l.mu.Unlock()
 }
 
@@ -204,12 +207,31 @@ func (l *log) append(d *chunkBuilder) {
 	// The tip moves under the lock, so that a feed that is created now begins
 	// exactly where matching has begun for it.
 	l.tip.Store(tip)
+	l.tellNext()
 	for k := range l.evaluations {
 		l.evaluations[k].appended()
 	}
 	l.mu.Unlock()
 	for _, f := range woken {
 		f.notify()
+	}
+}
+
+// next returns a channel that is closed when the tip moves next.
+func (l *log) next() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.appended == nil {
+		l.appended = make(chan struct{})
+	}
+	return l.appended
+}
+
+// tellNext tells those who wait that the tip has moved. The caller holds the lock.
+func (l *log) tellNext() {
+	if l.appended != nil {
+		close(l.appended)
+		l.appended = nil
 	}
 }
 

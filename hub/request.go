@@ -92,6 +92,9 @@ type Request struct {
 	// Anew makes acks replace what is stored under the name, which the start
 	// ignores.
 	Anew bool
+	// AfterStored has the subscription begin when the stream has been read as far as this
+	// instance has stored records in it before: see Limits.StoredWithin.
+	AfterStored bool
 	// FailOnGap ends the subscription instead of reporting a gap.
 	FailOnGap bool
 	// Labelled adds the feed's name to events of a filtered feed.

@@ -74,6 +74,7 @@ type stream struct {
 	horizons             horizons
 	asking               chan struct{} // has an element for each request of places
 	tips                 tips
+	stored               stored
 
 	mu      sync.Mutex
 	users   int

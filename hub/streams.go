@@ -173,7 +173,10 @@ func (h *Hub) Publish(ctx context.Context, tenant, stream string, messages []ups
 	if st.Producer == nil {
 		return ErrUnknownStream
 	}
-	st.Producer.Produce(ctx, st.Topic, messages, done)
+	st.Producer.Produce(ctx, st.Topic, messages, func(results []upstream.Stored) {
+		st.stored.note(results, h.now())
+		done(results)
+	})
 	return nil
 }
 

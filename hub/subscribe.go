@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
@@ -35,6 +36,9 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 	l, err := st.acquire(ctx)
 	if err != nil {
 		return nil, Begun{}, err
+	}
+	if req.AfterStored {
+		st.awaitStored(ctx, l)
 	}
 	s := &Subscription{
 		hub:       h,
@@ -79,6 +83,32 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		begun.Behind = behind(*s.own, tip.at)
 	}
 	return s, begun, nil
+}
+
+// awaitStored waits until the log has what this instance has stored in the stream so far,
+// except what it stored longer than Limits.StoredWithin ago: an open transaction hides
+// later records as long as it lasts, and a topic that was recreated never has them.
+func (st *stream) awaitStored(ctx context.Context, l *log) {
+	within, now := st.hub.limits().StoredWithin, st.hub.now()
+	ends, last := st.stored.since(l.tip.Load().at.Topic, now.Add(-within))
+	if l.tip.Load().at.Covers(ends) {
+		return
+	}
+	over := time.NewTimer(last.Add(within).Sub(now))
+	defer over.Stop()
+	for {
+		appended := l.next()
+		if l.tip.Load().at.Covers(ends) {
+			return
+		}
+		select {
+		case <-appended:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Close ends a subscription. Its owner must call Close once, and must not call Next

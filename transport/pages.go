@@ -77,6 +77,8 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 		known:   known,
 		unset:   hub.Start{Kind: hub.StartLast, Last: wire.DefaultPageLimit},
 		look:    true,
+		// Clients read a page to see what they have just published.
+		afterStored: true,
 	})
 	if fault != nil {
 		return nil, false, fault

@@ -25,6 +25,8 @@ type reading struct {
 	only filter.Filter
 	// look loads the named cursor without taking it.
 	look bool
+	// afterStored begins after what this instance has stored is read back.
+	afterStored bool
 }
 
 // name is the named cursor of a reading.

@@ -57,18 +57,19 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	}
 	takes := r.CursorName != "" && !r.look
 	request := hub.Request{
-		Stream:    r.stream,
-		Keys:      r.Keys,
-		Filter:    asked.And(r.only),
-		Start:     start,
-		Replay:    s.replay(p, r.stream),
-		Tenant:    p.Tenant(),
-		Principal: p.Key(),
-		Anew:      takes && r.Reset,
-		FailOnGap: r.OnGap == wire.OnGapFail,
-		Labelled:  to.labelled,
-		Owner:     to.owner,
-		Shard:     to.shard,
+		Stream:      r.stream,
+		Keys:        r.Keys,
+		Filter:      asked.And(r.only),
+		Start:       start,
+		Replay:      s.replay(p, r.stream),
+		Tenant:      p.Tenant(),
+		Principal:   p.Key(),
+		Anew:        takes && r.Reset,
+		FailOnGap:   r.OnGap == wire.OnGapFail,
+		AfterStored: r.afterStored,
+		Labelled:    to.labelled,
+		Owner:       to.owner,
+		Shard:       to.shard,
 	}
 	if rows != nil {
 		request.Rows = *rows

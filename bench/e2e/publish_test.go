@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -82,4 +84,35 @@ func TestPublishedIsReadBackByKcat(t *testing.T) {
 	}
 	t.Logf("%d published, %d of them without an answer, %d in the topic", len(sent), unknown, log.Len()-partitions)
 	judge(t, log, readers)
+}
+
+// TestPageHasWhatWasPublished: a page that follows a publish at the same instance has the
+// record, and says so only then (caught_up).
+func TestPageHasWhatWasPublished(t *testing.T) {
+	t.Parallel()
+	topic(t, "readback", 3)
+	i := sluice(t, setup{streams: map[string]string{"readback": "readback"}})
+	ctx := within(t, time.Minute)
+	address, reader, writer := "http://"+i.addr+"/v1/streams/readback/records", token(t, "back", "reader"), token(t, "back", "writer")
+	cursor := "latest"
+	for n := range 100 {
+		if status, answer := post(ctx, t, i, "readback", writer, fmt.Sprintf(`{"key":"%d","data":%[1]d}`, n)); status != http.StatusOK {
+			t.Fatal(answer)
+		}
+		body, err := get(ctx, address+"?from="+cursor, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page struct {
+			Records []struct{ Data int }
+			Cursor  string
+		}
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && (len(page.Records) != 1 || page.Records[0].Data != n) {
+			t.Fatalf("after publish %d the page is %s", n, body)
+		}
+		cursor = page.Cursor
+	}
 }

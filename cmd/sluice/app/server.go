@@ -292,6 +292,7 @@ func hubLimits(l config.Limits) hub.Limits {
 		LateBytesPerSecond:  int(l.LateBytesPerSecond),
 		ResumeWindow:        l.ResumeWindow,
 		FilterLag:           l.FilterLag,
+		StoredWithin:        l.StoredWait,
 		StartTimeout:        span(l.SubscribeWait),
 	}
 }

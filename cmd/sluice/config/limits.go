@@ -25,6 +25,7 @@ type Limits struct {
 	RequestHeaderBytes      Size          `koanf:"request_header_bytes" default:"32KiB" validate:"omitempty,between=4KiB..1MiB" doc:"size of the header of a request"`
 	RequestWait             time.Duration `koanf:"request_wait" default:"15s" validate:"omitempty,between=100ms..10m" doc:"how long a request may wait for an issuer's keys and for Redis"`
 	SubscribeWait           time.Duration `koanf:"subscribe_wait" default:"10s" validate:"omitempty,between=100ms..10m" doc:"how long the start of a subscription may wait for Kafka; then the error is overloaded"`
+	StoredWait              time.Duration `koanf:"stored_wait" default:"1s" validate:"omitempty,between=10ms..10s" doc:"how long a page waits for records that the same instance has stored and not read back yet, from when they were stored, so that a client reads what it has published; 0 means not at all"`
 	IdleConnection          time.Duration `koanf:"idle_connection" default:"2m" validate:"omitempty,between=1s..1h" doc:"how long an HTTP connection without requests is kept open"`
 	WriteProgress           time.Duration `koanf:"write_progress" default:"10s" validate:"omitempty,between=1s..10m" doc:"a connection whose socket accepts no data for this time is closed"`
 	SessionsPerPrincipal    int           `koanf:"sessions_per_principal" default:"20" validate:"omitempty,between=1..1000000" unit:"sessions" doc:"sessions of a principal on this instance; anonymous sessions are not counted"`
