@@ -171,6 +171,7 @@
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
+//	metrics_streams.go       metrics of streams
 //	refusals.go              why records are not stored, for metrics
 //	arrivals.go              limits on how fast clients of an address arrive
 //	clientmemory.go          the memory of pages that are being sent, and of windows
