@@ -27,6 +27,7 @@ var againstOrder = map[string]int{
 	"auth/certificates":     0,
 	"auth/dpop":             0,
 	"auth/introspection":    0,
+	"auth/rediscall":        0,
 	"auth/rediskeys":        0,
 	"auth/redisauth":        1,
 	"auth/forwarded":        0,
