@@ -2,7 +2,8 @@
 // WebSocket and server-sent event sessions, pages, publishing, and the admin
 // listener. The messages and their framing are in transport/wire, sockets that are
 // read and written without blocking (plain TCP) in transport/socket, the compression
-// that sessions share in transport/compress, and the record of who did what in
+// that sessions share in transport/compress, the elements of a body that is published
+// while it arrives in transport/elements, and the record of who did what in
 // transport/audit.
 //
 // The package guarantees:
@@ -84,8 +85,6 @@
 //	intake_publish.go        publishing those that have arrived, and answering them
 //	intake_read.go           reading on, and what ends that
 //	intake_state.go          a body whose records are published while it arrives
-//	elements.go              the elements of a body
-//	splitting.go             where they end
 //	bodies.go                reading bodies, compressed ones too
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie

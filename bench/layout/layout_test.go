@@ -77,6 +77,7 @@ var rules = []rule{
 	{of: "web/...", ours: []string{"self"}, others: []string{"github.com/yuin/goldmark"}},
 	{of: "transport/client/...", ours: []string{"self", "transport/wire"}},
 	{of: "transport/socket", ours: nil, others: []string{"golang.org/x/sys"}},
+	{of: "transport/elements", ours: nil, others: []string{}},
 	{of: "transport/compress", ours: append([]string{"hub", "transport/wire"}, leaves...), others: []string{"github.com/klauspost/compress"}},
 	{of: "transport/wire/...", ours: append([]string{"hub", "self"}, leaves...)},
 	{of: "transport/...", ours: append([]string{"hub", "auth", "transport/..."}, leaves...)},

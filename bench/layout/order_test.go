@@ -57,6 +57,7 @@ var againstOrder = map[string]int{
 	"transport/audit":       0,
 	"transport/client":      1,
 	"transport/compress":    0,
+	"transport/elements":    0,
 	"transport/socket":      1,
 	"transport/wire":        0,
 
