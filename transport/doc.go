@@ -2,7 +2,8 @@
 // WebSocket and server-sent event sessions, pages, publishing, and the admin
 // listener. The messages and their framing are in transport/wire, sockets that are
 // read and written without blocking (plain TCP) in transport/socket, the compression
-// that sessions share in transport/compress, and the record of who did what in
+// that sessions share in transport/compress, the elements of a body that is published
+// while it arrives in transport/elements, and the record of who did what in
 // transport/audit.
 //
 // The package guarantees:
@@ -84,8 +85,6 @@
 //	intake_publish.go        publishing those that have arrived, and answering them
 //	intake_read.go           reading on, and what ends that
 //	intake_state.go          a body whose records are published while it arrives
-//	elements.go              the elements of a body
-//	splitting.go             where they end
 //	bodies.go                reading bodies, compressed ones too
 //	tickets.go               POST of tickets
 //	cookie.go                setting and clearing the cookie
@@ -171,6 +170,7 @@
 //	auditor.go               recording what requests do
 //	compression.go           Compression: what is compressed
 //	metrics.go               metrics
+//	metrics_streams.go       metrics of streams
 //	refusals.go              why records are not stored, for metrics
 //	arrivals.go              limits on how fast clients of an address arrive
 //	clientmemory.go          the memory of pages that are being sent, and of windows

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/transport/compress"
+	"sluice/transport/elements"
 	"sluice/transport/wire"
 )
 
@@ -26,9 +27,9 @@ func (s *Server) serveIntake(w http.ResponseWriter, r *http.Request, c *client, 
 	most := s.bodyLimit()
 	in := &intake{
 		server: s, form: form, refuse: refuse, request: r, writer: w, control: http.NewResponseController(w),
-		principal: c.principal, address: c.address, stream: stream,
-		elements: elements{body: r.Body, end: form.splitter(), most: most},
+		principal: c.principal, address: c.address, stream: stream, most: most,
 	}
+	var body io.Reader = r.Body
 	if coding != "" {
 		in.inflates = compress.NewBodyReader(coding, r.Body, compress.BodyLimits{
 			Free: most, Ratio: s.limits().InflateRatio, Reserve: func(bytes int) (func(), error) {
@@ -40,8 +41,9 @@ func (s *Server) serveIntake(w http.ResponseWriter, r *http.Request, c *client, 
 			},
 		})
 		defer in.inflates.Close()
-		in.elements.body = in.inflates
+		body = in.inflates
 	}
+	in.elements = elements.New(body, form.splitter(), most)
 	s.intakes.Add(1)
 	defer s.intakes.Add(-1)
 	ctx, forget := s.valid(r.Context(), c.principal)
@@ -126,7 +128,7 @@ func (in *intake) gather(ctx context.Context) (group []element, ends *wire.Error
 	var texts [][]byte
 	size := 0
 	for {
-		text, ok := in.elements.next()
+		text, ok := in.elements.Next()
 		switch {
 		case ok:
 		case len(texts) > 0:
@@ -135,7 +137,7 @@ func (in *intake) gather(ctx context.Context) (group []element, ends *wire.Error
 			if ends = in.read(ctx); ends == nil {
 				continue
 			}
-			if text, ok = in.elements.last(); !errors.Is(ends, io.EOF) || len(bytes.TrimSpace(text)) == 0 {
+			if text, ok = in.elements.Last(); !errors.Is(ends, io.EOF) || len(bytes.TrimSpace(text)) == 0 {
 				return nil, ends
 			}
 			if !ok {
@@ -143,14 +145,14 @@ func (in *intake) gather(ctx context.Context) (group []element, ends *wire.Error
 			}
 		}
 		switch {
-		case len(text) > in.elements.most:
+		case len(text) > in.most:
 			return in.parse(texts, limits), in.tooLong()
 		case in.form.broken(text):
 			return in.parse(texts, limits), wire.Errorf(wire.BadRequest, "what follows is no record: the body is read no further")
 		}
 		texts = append(texts, text)
 		size += len(text)
-		if ends != nil || size >= readBytes || limits.Records > 0 && len(texts) >= limits.Records {
+		if ends != nil || size >= elements.ReadBytes || limits.Records > 0 && len(texts) >= limits.Records {
 			return in.parse(texts, limits), ends
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/transport/compress"
+	"sluice/transport/elements"
 	"sluice/transport/wire"
 )
 
@@ -17,7 +18,7 @@ import (
 func (in *intake) read(ctx context.Context) *wire.Error {
 	s := in.server
 	wait := s.config.IdleTimeout
-	if in.elements.begun() {
+	if in.elements.Buffered() > 0 {
 		wait = s.limits().MessageAssembly
 	}
 	_ = in.control.SetReadDeadline(time.Now().Add(wait))
@@ -25,9 +26,9 @@ func (in *intake) read(ctx context.Context) *wire.Error {
 	if fault := in.ended(ctx); fault != nil {
 		return fault
 	}
-	before := len(in.elements.buf) - in.elements.start
-	err := in.elements.fill()
-	if in.inflates != nil && !in.inflated.wait(ctx, s.limits().InflatedPerSecond, len(in.elements.buf)-in.elements.start-before) {
+	before := in.elements.Buffered()
+	err := in.elements.Fill()
+	if in.inflates != nil && !in.inflated.wait(ctx, s.limits().InflatedPerSecond, in.elements.Buffered()-before) {
 		return in.ended(ctx)
 	}
 	if err == nil {
@@ -46,9 +47,9 @@ func (in *intake) read(ctx context.Context) *wire.Error {
 	switch {
 	case errors.Is(err, io.EOF):
 		return errBodyEnds
-	case errors.Is(err, errLongElement):
+	case errors.Is(err, elements.ErrTooLong):
 		return in.tooLong()
-	case errors.Is(err, os.ErrDeadlineExceeded) && in.elements.begun():
+	case errors.Is(err, os.ErrDeadlineExceeded) && in.elements.Buffered() > 0:
 		return wire.Errorf(wire.BadRequest, "the record took longer than %s to arrive", wait)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return wire.Errorf(wire.BadRequest, "nothing was sent for %s: send what follows with another request", wait)
@@ -61,7 +62,7 @@ func (in *intake) read(ctx context.Context) *wire.Error {
 }
 
 func (in *intake) tooLong() *wire.Error {
-	return wire.Errorf(wire.TooLarge, "a record is larger than %d bytes (limit message_bytes)", in.elements.most)
+	return wire.Errorf(wire.TooLarge, "a record is larger than %d bytes (limit message_bytes)", in.most)
 }
 
 // ended returns why nothing more may be read: the credential has ended, the server drains,

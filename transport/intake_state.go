@@ -10,6 +10,7 @@ import (
 	"sluice/hub/ingest"
 	"sluice/hub/upstream"
 	"sluice/transport/compress"
+	"sluice/transport/elements"
 	"sluice/transport/wire"
 )
 
@@ -32,7 +33,8 @@ type intake struct {
 	address   string
 	stream    string
 
-	elements elements
+	elements *elements.Reader
+	most     int                  // how long an element may be
 	inflates *compress.BodyReader // nil if the body is not compressed
 	inflated inflatedPace
 
@@ -46,7 +48,7 @@ type intake struct {
 type bodyForm interface {
 	// mediaType is that of the answers.
 	mediaType() string
-	splitter() splitter
+	splitter() elements.Splitter
 	// broken reports whether an element is none, so that it is not known where the next one
 	// begins.
 	broken(element []byte) bool

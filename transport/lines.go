@@ -6,6 +6,7 @@ import (
 
 	"sluice/hub/ingest"
 	"sluice/hub/upstream"
+	"sluice/transport/elements"
 	"sluice/transport/wire"
 )
 
@@ -43,7 +44,7 @@ type recordLines struct{}
 
 func (recordLines) mediaType() string { return wire.LinesType }
 
-func (recordLines) splitter() splitter { return lineSplitter{} }
+func (recordLines) splitter() elements.Splitter { return elements.Lines{} }
 
 func (recordLines) broken([]byte) bool { return false }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -85,8 +86,25 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 	}
 	defer sub.release()
 
-	absolute, full := isAbsolute(query, len(sub.Position().Offsets)), false
+	absolute := isAbsolute(query, len(sub.Position().Offsets))
 	page = &wire.Page{}
+	full, fault := s.fill(ctx, page, sub, owner, query)
+	if fault != nil {
+		return nil, false, fault
+	}
+	if fault := s.stillMay(c.principal, r.PathValue("stream"), sub.rows); fault != nil {
+		return nil, false, fault
+	}
+	page.Cursor = sub.Cursor()
+	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
+	s.tenants.of(c.principal.Tenant()).delivered(len(page.Events), len(page.Gaps))
+	s.audit.pageRead(r, sub, page)
+	return page, s.cacheable(c, sub, page, absolute, full), nil
+}
+
+// fill takes records into a page until it is full, or has all that there is for now. It
+// waits for the first record as long as the query asks for.
+func (s *Server) fill(ctx context.Context, page *wire.Page, sub *subscription, owner pageOwner, query wire.Query) (full bool, fault *wire.Error) {
 	wait := time.NewTimer(query.Wait)
 	defer wait.Stop()
 	late := time.NewTimer(pageRead)
@@ -105,15 +123,15 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 		})
 		if reason := sub.Ended(); reason != "" {
 			if len(page.Events) == 0 {
-				return nil, false, endedFault(reason, sub.Feed().Fault())
+				return false, endedFault(reason, sub.Feed().Fault())
 			}
 			// Return what precedes the end first: the next page returns the end.
-			break
+			return full, nil
 		}
 		page.CaughtUp = sub.AtTip()
 		full = len(page.Events) >= query.Limit || size >= s.limits().PageBytes
 		if full || page.CaughtUp && len(page.Events)+len(page.Gaps) > 0 {
-			break
+			return full, nil
 		}
 		waited := wait.C
 		if !page.CaughtUp {
@@ -131,14 +149,6 @@ func (s *Server) page(r *http.Request, c *client, query wire.Query) (page *wire.
 		case <-ctx.Done():
 		case <-s.drained:
 		}
-		break
+		return full, nil
 	}
-	if fault := s.stillMay(c.principal, r.PathValue("stream"), sub.rows); fault != nil {
-		return nil, false, fault
-	}
-	page.Cursor = sub.Cursor()
-	s.metrics.delivered(protocolPage, len(page.Events), len(page.Gaps))
-	s.tenants.of(c.principal.Tenant()).delivered(len(page.Events), len(page.Gaps))
-	s.audit.pageRead(r, sub, page)
-	return page, s.cacheable(c, sub, page, absolute, full), nil
 }

@@ -74,6 +74,12 @@ func (s *Server) handlePublish(w http.ResponseWriter, r *http.Request) {
 	results := <-stored
 	s.audit.posted(r, r.PathValue("stream"), results)
 	s.tellQuotas(w.Header(), r.PathValue("stream"), &by)
+	s.answerPublish(w, r, batch, reply, results)
+}
+
+// answerPublish answers with what has become of the records, or with the reply to the record
+// if one is expected.
+func (s *Server) answerPublish(w http.ResponseWriter, r *http.Request, batch bool, reply *expected, results []upstream.Stored) {
 	if why := noneSent(results); why != nil {
 		s.refuse(w, r, faultOf(why))
 		return

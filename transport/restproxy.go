@@ -10,6 +10,7 @@ import (
 	"sluice/hub/filter"
 	"sluice/hub/ingest"
 	"sluice/hub/upstream"
+	"sluice/transport/elements"
 	"sluice/transport/wire"
 	"sluice/transport/wire/restproxy"
 )
@@ -206,7 +207,7 @@ func (p *proxied) reports(form proxiedRecords, body []byte) {
 	var group []element
 	var messages []ingest.Message
 	for split := form.splitter(); len(bytes.TrimSpace(body)) > 0; {
-		n := split.scan(body)
+		n := split.Scan(body)
 		if n < 0 {
 			n = len(body)
 		}
@@ -258,7 +259,7 @@ type proxiedRecords struct {
 
 func (proxiedRecords) mediaType() string { return restproxy.MediaType3 }
 
-func (proxiedRecords) splitter() splitter { return &objectSplitter{} }
+func (proxiedRecords) splitter() elements.Splitter { return &elements.Objects{} }
 
 func (proxiedRecords) broken(element []byte) bool {
 	element = bytes.TrimSpace(element)

@@ -49,5 +49,5 @@
 //	revocations.go  Revocations: saving, loading and polling them
 //	listen.go       messages about revocations
 //	encode.go       revocations and identities as JSON
-//	connection.go   Config, New, the circuit breaker
+//	connection.go   Config, New, calling Redis
 package redisauth

@@ -5,7 +5,7 @@
 //	PREFIXdpop:DIGEST  a proof that was used, until it is too old
 //
 // A call is tried once, within Config.Timeout. After several failures in a row calls
-// fail at once until Redis answers again (breaker).
+// fail at once until Redis answers again, as package rediscall says.
 //
 // # Files
 //
@@ -13,5 +13,5 @@
 //
 //	keys.go   entries of API keys
 //	proofs.go proofs that were used
-//	client.go Config, Client: calling Redis
+//	client.go Config, Client
 package rediskeys

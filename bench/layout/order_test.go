@@ -27,6 +27,7 @@ var againstOrder = map[string]int{
 	"auth/certificates":     0,
 	"auth/dpop":             0,
 	"auth/introspection":    0,
+	"auth/rediscall":        0,
 	"auth/rediskeys":        0,
 	"auth/redisauth":        1,
 	"auth/forwarded":        0,
@@ -56,6 +57,7 @@ var againstOrder = map[string]int{
 	"transport/audit":       0,
 	"transport/client":      1,
 	"transport/compress":    0,
+	"transport/elements":    0,
 	"transport/socket":      1,
 	"transport/wire":        0,
 

@@ -76,47 +76,50 @@ refused.`,
 	flags.BoolVar(&chosen.tombstone, "tombstone", false, "store a null value, which deletes the key of a compacted topic")
 	chosen.lines.add(cmd)
 	connect := remote(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		message, err := chosen.message(cmd)
-		if err != nil {
-			return err
-		}
-		single := chosen.tombstone || len(args) == 2
-		switch {
-		case chosen.timeout <= 0:
-			return usage("--timeout %v: must be more than 0s", chosen.timeout)
-		case single && chosen.lines.given(cmd) != "":
-			return usage("--%s goes with lines of standard input", chosen.lines.given(cmd))
-		case !single && chosen.id != "":
-			return usage("--id goes with one value: with lines, use --id-prefix")
-		}
-		if single && !chosen.tombstone {
-			if err := bulk.SetValue(&message, []byte(args[1]), chosen.text); err != nil {
-				return usage("%w", err)
-			}
-		}
-		if !single {
-			if err := chosen.lines.check(cmd, chosen.text); err != nil {
-				return err
-			}
-		}
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		if !single {
-			return publishLines(cmd, c, args[0], chosen, bulk.Form{Base: message, Text: chosen.text})
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), chosen.timeout)
-		defer cancel()
-		at, err := c.Publish(ctx, args[0], message)
-		if err != nil {
-			return fmt.Errorf("the value %s: %w%s", became(err), advised(err), again(err, chosen.id))
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), place(at))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runPublish(cmd, args, chosen, connect) }
+	return cmd
+}
+
+// runPublish publishes the value of the arguments, or what comes in.
+func runPublish(cmd *cobra.Command, args []string, chosen publishFlags, connect func() (*client.Client, error)) error {
+	message, err := chosen.message(cmd)
+	if err != nil {
 		return err
 	}
-	return cmd
+	single := chosen.tombstone || len(args) == 2
+	switch {
+	case chosen.timeout <= 0:
+		return usage("--timeout %v: must be more than 0s", chosen.timeout)
+	case single && chosen.lines.given(cmd) != "":
+		return usage("--%s goes with lines of standard input", chosen.lines.given(cmd))
+	case !single && chosen.id != "":
+		return usage("--id goes with one value: with lines, use --id-prefix")
+	}
+	if single && !chosen.tombstone {
+		if err := bulk.SetValue(&message, []byte(args[1]), chosen.text); err != nil {
+			return usage("%w", err)
+		}
+	}
+	if !single {
+		if err := chosen.lines.check(cmd, chosen.text); err != nil {
+			return err
+		}
+	}
+	c, err := connect()
+	if err != nil {
+		return err
+	}
+	if !single {
+		return publishLines(cmd, c, args[0], chosen, bulk.Form{Base: message, Text: chosen.text})
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), chosen.timeout)
+	defer cancel()
+	at, err := c.Publish(ctx, args[0], message)
+	if err != nil {
+		return fmt.Errorf("the value %s: %w%s", became(err), advised(err), again(err, chosen.id))
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), place(at))
+	return err
 }
 
 // message returns what the flags say of a record.

@@ -17,6 +17,7 @@ import (
 	"sluice/cmd/sluice/bulk"
 	"sluice/cmd/sluice/show"
 	"sluice/cmd/sluice/terminal"
+	"sluice/hub/backoff"
 	"sluice/transport/client"
 )
 
@@ -113,7 +114,7 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, all publi
 		},
 		Form: form, IDPrefix: prefix, OwnIDs: chosen.idPrefix != "" || chosen.idField != "",
 		From: chosen.from, AtOnce: chosen.concurrency, RetryFor: chosen.retryFor, MaxRefused: chosen.refused,
-		Report: p.report, Retrying: p.retrying, Pause: pause, Now: time.Now,
+		Report: p.report, Retrying: p.retrying, Pause: backoff.Sleep, Now: time.Now,
 	}, cmd.InOrStdin())
 	p.line.Clear()
 	switch {
@@ -255,16 +256,4 @@ func sizeOf(in io.Reader) int64 {
 		return 0
 	}
 	return info.Size()
-}
-
-// pause waits for a time, and reports false if the context ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

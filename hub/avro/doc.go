@@ -47,7 +47,7 @@
 //	encodedecimal.go  decimals
 //	encoder.go        encoder: what there is of a value so far, its bounds, what is found
 //	violation.go      what is found, in words
-//	number.go         numbers as they are written
+//	number.go         numbers as integers of 64 bits and more
 //
 //	schema.go         Schema: from the text of a schema to nodes
 //	expansion.go      what defaults stand for, before the library expands them

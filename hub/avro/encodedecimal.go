@@ -12,11 +12,11 @@ const maxDigits = 616
 func (e *encoder) decimal(n *node, i int, text []byte) bool {
 	d := &e.number
 	switch {
-	case !d.set(text):
+	case !d.Set(text):
 		return e.fail(finding{what: hugeExponent, at: i})
-	case d.places() > n.scale:
+	case d.Places() > n.scale:
 		return e.fail(finding{what: keywordScale, at: i, of: n})
-	case len(d.digits) > 0 && d.exponent+n.scale > min(n.precision, maxDigits):
+	case len(d.Digits) > 0 && d.Exponent+n.scale > min(n.precision, maxDigits):
 		return e.fail(finding{what: keywordPrecision, at: i, of: n})
 	}
 	room := [8]byte{}
@@ -25,7 +25,7 @@ func (e *encoder) decimal(n *node, i int, text []byte) bool {
 		b = binary.BigEndian.AppendUint64(room[:0], uint64(v))
 	} else {
 		// A number of a few bytes can have hundreds of digits.
-		if !e.spend((d.exponent + n.scale) / 2) {
+		if !e.spend((d.Exponent + n.scale) / 2) {
 			return false
 		}
 		b = d.large(n.scale)

@@ -34,7 +34,7 @@ const maxKept = 4096
 
 // release returns an encoder for use with other values.
 func (e *encoder) release() {
-	if cap(e.fields) > maxKept || cap(e.moved) > 16*maxKept || cap(e.number.digits) > maxKept {
+	if cap(e.fields) > maxKept || cap(e.moved) > 16*maxKept || cap(e.number.Digits) > maxKept {
 		return // it was made for an unusual value
 	}
 	e.doc, e.out = nil, nil

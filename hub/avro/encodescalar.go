@@ -111,9 +111,9 @@ func (e *encoder) integer(n *node, i int, text []byte) bool {
 	v, err := strconv.ParseInt(string(text), 10, bits)
 	if err != nil {
 		switch {
-		case !e.number.set(text):
+		case !e.number.Set(text):
 			return e.fail(finding{what: hugeExponent, at: i})
-		case !e.number.isInteger():
+		case !e.number.IsInteger():
 			return e.fail(finding{what: keywordType, at: i, of: n})
 		}
 		var fits bool
@@ -129,7 +129,7 @@ func (e *encoder) integer(n *node, i int, text []byte) bool {
 var special = map[string]float64{"NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
 
 func (e *encoder) float(n *node, i int, text []byte, exact bool) bool {
-	if !hasModerateExponent(text) {
+	if _, ok := jsonscan.Exponent(text); !ok {
 		return e.fail(finding{what: hugeExponent, at: i})
 	}
 	bits := 64
@@ -150,8 +150,8 @@ func (e *encoder) float(n *node, i int, text []byte, exact bool) bool {
 // isExact reports whether a floating-point number is the integer that is written, and a float
 // is as close to what is written as a double.
 func (e *encoder) isExact(k kind, f float64, text []byte) bool {
-	e.number.set(text)
-	if e.number.isInteger() {
+	e.number.Set(text)
+	if e.number.IsInteger() {
 		v, ok := e.number.integer(0)
 		return ok && math.Abs(f) < 1<<63 && int64(f) == v
 	}

@@ -3,6 +3,8 @@ package avro
 import (
 	"fmt"
 	"strings"
+
+	"sluice/hub/jsonscan"
 )
 
 // keyword is what is violated.
@@ -70,7 +72,7 @@ func (f *finding) message() string {
 	case halfCharacter:
 		return `has half of a character (\ud800 to \udfff without its other half), which readers take for different texts`
 	case hugeExponent:
-		return fmt.Sprintf("has an exponent beyond %d", maxExponent)
+		return fmt.Sprintf("has an exponent beyond %d", jsonscan.MaxExponent)
 	case tooDeep:
 		return fmt.Sprintf("is more than %d levels deep in the schema", maxDepth)
 	case tooCostly:

@@ -23,9 +23,15 @@ func (b *Backoff) Reset() { b.next = first }
 
 // Wait waits, and reports false if the context ended first.
 func (b *Backoff) Wait(ctx context.Context) bool {
-	t := time.NewTimer(Jitter(b.next))
-	defer t.Stop()
+	wait := Jitter(b.next)
 	b.next = min(2*b.next, longest)
+	return Sleep(ctx, wait)
+}
+
+// Sleep waits for d, and reports false if the context ended first.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return false

@@ -1,5 +1,6 @@
 // Package jsonscan checks and walks JSON text in place: without recursion, so
-// that no input can exhaust the stack, and without building values.
+// that no input can exhaust the stack, and without building values. A Decimal is a
+// number in it, digit for digit.
 package jsonscan
 
 import (

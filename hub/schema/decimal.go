@@ -1,85 +1,13 @@
 package schema
 
-import "math/bits"
+import (
+	"math/bits"
 
-// maxExponent bounds the exponent with which a number is written, either way. All that
-// programs calculate with is far within it.
-const maxExponent = 10_000
+	"sluice/hub/jsonscan"
+)
 
-// decimal is a number as it is written: 0.DIGITS × 10^exponent, exactly. Its digits
-// neither begin nor end with a zero, so that equal numbers are equal decimals; those of
-// zero are empty.
-type decimal struct {
-	negative bool
-	digits   []byte
-	exponent int
-}
-
-// set sets d to a number in JSON. It reports false if the exponent is out of bounds. It
-// reuses the memory of d.
-func (d *decimal) set(text []byte) bool {
-	d.negative, d.digits, d.exponent = false, d.digits[:0], 0
-	i := 0
-	if i < len(text) && text[i] == '-' {
-		d.negative = true
-		i++
-	}
-	for fraction := false; i < len(text); i++ {
-		c := text[i]
-		if c == '.' {
-			fraction = true
-			continue
-		}
-		if c < '0' || c > '9' {
-			break
-		}
-		leading := len(d.digits) == 0 && c == '0'
-		if !leading {
-			d.digits = append(d.digits, c)
-		}
-		switch {
-		case !fraction && !leading:
-			d.exponent++
-		case fraction && leading:
-			d.exponent--
-		}
-	}
-	written, ok := exponentOf(text[i:])
-	if !ok {
-		return false
-	}
-	for len(d.digits) > 0 && d.digits[len(d.digits)-1] == '0' {
-		d.digits = d.digits[:len(d.digits)-1]
-	}
-	if len(d.digits) == 0 {
-		d.negative, d.exponent = false, 0
-		return true
-	}
-	d.exponent += written
-	return true
-}
-
-// exponentOf reads an exponent, such as e+7. Without one it is 0.
-func exponentOf(text []byte) (exponent int, ok bool) {
-	negative := false
-	for _, c := range text {
-		switch {
-		case c == '-':
-			negative = true
-		case c >= '0' && c <= '9':
-			if exponent = exponent*10 + int(c-'0'); exponent > maxExponent {
-				return 0, false
-			}
-		}
-	}
-	if negative {
-		exponent = -exponent
-	}
-	return exponent, true
-}
-
-// isInteger reports whether the number has no fraction.
-func (d *decimal) isInteger() bool { return len(d.digits) <= max(d.exponent, 0) }
+// decimal is a number that others are compared with.
+type decimal struct{ jsonscan.Decimal }
 
 // compare returns -1 if d is less than o, 0 if they are equal, and 1 if it is greater.
 func (d *decimal) compare(o *decimal) int {
@@ -95,9 +23,9 @@ func (d *decimal) compare(o *decimal) int {
 
 func (d *decimal) sign() int {
 	switch {
-	case len(d.digits) == 0:
+	case len(d.Digits) == 0:
 		return 0
-	case d.negative:
+	case d.Negative:
 		return -1
 	}
 	return 1
@@ -105,10 +33,10 @@ func (d *decimal) sign() int {
 
 // compareSize compares numbers without their signs. If one is 0 both are.
 func (d *decimal) compareSize(o *decimal) int {
-	if d.exponent != o.exponent {
-		return order(d.exponent, o.exponent)
+	if d.Exponent != o.Exponent {
+		return order(d.Exponent, o.Exponent)
 	}
-	switch a, b := string(d.digits), string(o.digits); {
+	switch a, b := string(d.Digits), string(o.Digits); {
 	case a < b:
 		return -1
 	case a > b:
@@ -138,11 +66,11 @@ const maxDivisorDigits = 18
 
 // newDivisor reports false for a number that is not positive, or has too many digits.
 func newDivisor(d *decimal) (divisor, bool) {
-	if d.sign() <= 0 || len(d.digits) > maxDivisorDigits {
+	if d.sign() <= 0 || len(d.Digits) > maxDivisorDigits {
 		return divisor{}, false
 	}
-	by := divisor{scale: d.exponent - len(d.digits)}
-	for _, c := range d.digits {
+	by := divisor{scale: d.Exponent - len(d.Digits)}
+	for _, c := range d.Digits {
 		by.of = by.of*10 + uint64(c-'0')
 	}
 	return by, true
@@ -151,15 +79,15 @@ func newDivisor(d *decimal) (divisor, bool) {
 // divides reports whether d is a multiple, without making a number of all its digits:
 // a number of a few bytes can have ten thousand.
 func (by divisor) divides(d *decimal) bool {
-	if len(d.digits) == 0 {
+	if len(d.Digits) == 0 {
 		return true
 	}
-	zeros := d.exponent - len(d.digits) - by.scale
+	zeros := d.Exponent - len(d.Digits) - by.scale
 	if zeros < 0 {
 		return false // it would have to end in a zero, and its digits do not
 	}
 	rest := uint64(0)
-	for _, c := range d.digits {
+	for _, c := range d.Digits {
 		rest = by.times(rest, 10)
 		rest = (rest + uint64(c-'0')) % by.of // both are below 10^18
 	}

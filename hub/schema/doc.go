@@ -51,6 +51,6 @@
 //	node.go       node: a schema of a file
 //	format.go     formats and patterns
 //	tape.go       a value as a list of items
-//	decimal.go    numbers as they are written
+//	decimal.go    comparing numbers digit for digit
 //	keyword.go    what can be violated
 package schema

@@ -70,11 +70,7 @@ func newDocument(text []byte, draft Draft) (*document, error) {
 }
 
 func moderate(number []byte) bool {
-	e := bytes.IndexAny(number, "eE")
-	if e < 0 {
-		e = len(number)
-	}
-	exponent, ok := exponentOf(number[e:])
+	exponent, ok := jsonscan.Exponent(number)
 	return ok && len(number) <= maxNumberBytes && max(exponent, -exponent) <= maxNumberExponent
 }
 

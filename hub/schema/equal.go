@@ -21,7 +21,7 @@ func (r *run) equal(at int32, to *tape, other int32) bool {
 			return true
 		}
 		r.number(&r.first, at)
-		r.other.set(to.text(other))
+		r.other.Set(to.text(other))
 		return r.first.compare(&r.other) == 0
 	case kindArray:
 		return r.equalElements(at, to, other)
@@ -77,8 +77,8 @@ func (r *run) hash(at int32) uint64 {
 		return mix(uint64(kindString), maphash.Bytes(seed, r.content(at)))
 	case kindNumber:
 		r.number(&r.first, at)
-		sum := maphash.Bytes(seed, r.first.digits)
-		return mix(uint64(kindNumber)+uint64(1+r.first.sign())<<8, mix(uint64(r.first.exponent), sum))
+		sum := maphash.Bytes(seed, r.first.Digits)
+		return mix(uint64(kindNumber)+uint64(1+r.first.sign())<<8, mix(uint64(r.first.Exponent), sum))
 	case kindArray:
 		sum := uint64(kindArray)
 		for child, end := at+1, one.next; child < end; child = r.items[child].next {

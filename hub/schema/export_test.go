@@ -2,6 +2,8 @@ package schema
 
 import (
 	"encoding/json"
+
+	"sluice/hub/jsonscan"
 )
 
 // Decode reads a value as a check does, in the form in which encoding/json gives it with
@@ -39,21 +41,21 @@ func (t *tape) decoded(at int32) any {
 }
 
 // MaxExponent is the largest exponent that a number may be written with.
-const MaxExponent = maxExponent
+const MaxExponent = jsonscan.MaxExponent
 
 // Compare compares two numbers as schemas do, and reports whether the first is an integer.
 func Compare(a, b string) (order int, isInteger bool) {
 	var x, y decimal
-	x.set([]byte(a))
-	y.set([]byte(b))
-	return x.compare(&y), x.isInteger()
+	x.Set([]byte(a))
+	y.Set([]byte(b))
+	return x.compare(&y), x.IsInteger()
 }
 
 // Divides reports whether a number is a multiple of another one.
 func Divides(by, number string) bool {
 	var d, n decimal
-	d.set([]byte(by))
-	n.set([]byte(number))
+	d.Set([]byte(by))
+	n.Set([]byte(number))
 	divisor, ok := newDivisor(&d)
 	return ok && divisor.divides(&n)
 }

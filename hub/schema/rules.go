@@ -139,7 +139,7 @@ func (c *compiler) numberRules(at string, keywords map[string]any) *numberRules 
 	} {
 		if text, ok := keywords[name].(json.Number); ok {
 			*to = &bound{text: text.String()}
-			(*to).set([]byte(text))
+			(*to).Set([]byte(text))
 		}
 	}
 	// In draft-04, these say what the bounds are.
@@ -151,7 +151,7 @@ func (c *compiler) numberRules(at string, keywords map[string]any) *numberRules 
 	}
 	if text, ok := keywords["multipleOf"].(json.Number); ok {
 		var d decimal
-		d.set([]byte(text))
+		d.Set([]byte(text))
 		by, ok := newDivisor(&d)
 		if !ok {
 			c.fail(at+"/multipleOf", "has more than %d digits", maxDivisorDigits)

@@ -34,7 +34,7 @@ const maxKept = 4096
 // release returns a run for use with other values.
 func (r *run) release() {
 	if cap(r.items) > maxKept || cap(r.marks) > maxKept || len(r.seen) > maxKept ||
-		cap(r.first.digits) > maxKept || cap(r.other.digits) > maxKept {
+		cap(r.first.Digits) > maxKept || cap(r.other.Digits) > maxKept {
 		return // it was made for an unusual value
 	}
 	r.doc = nil
@@ -101,7 +101,7 @@ func (r *run) check(s *node, at int32, up marked) bool {
 func (r *run) number(into *decimal, at int32) {
 	text := r.text(at)
 	r.spend(len(text) / 16)
-	into.set(text)
+	into.Set(text)
 }
 
 // marked are marks for the members or elements of an item: those that were evaluated. They

@@ -62,5 +62,5 @@ func (r *run) isInteger(s *node, at int32) bool {
 		return r.spend(len(text)/16) && !bytes.ContainsAny(text, ".eE")
 	}
 	r.number(&r.first, at)
-	return r.first.isInteger()
+	return r.first.IsInteger()
 }

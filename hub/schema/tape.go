@@ -109,10 +109,8 @@ func (t *tape) ambiguous(at int32) keyword {
 			return halfCharacter
 		}
 	case kindNumber:
-		if e := bytes.IndexAny(text, "eE"); e >= 0 {
-			if _, ok := exponentOf(text[e:]); !ok {
-				return hugeExponent
-			}
+		if _, ok := jsonscan.Exponent(text); !ok {
+			return hugeExponent
 		}
 	}
 	return noKeyword

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"sluice/hub/jsonscan"
 )
 
 // Violation is one thing that is wrong with a value.
@@ -63,7 +65,7 @@ func (f *finding) message() string {
 	case halfCharacter:
 		return `has half of a character (\ud800 to \udfff without its other half), which readers take for different texts`
 	case hugeExponent:
-		return fmt.Sprintf("has an exponent beyond %d", maxExponent)
+		return fmt.Sprintf("has an exponent beyond %d", jsonscan.MaxExponent)
 	case tooLarge:
 		return "is too large to be checked against the schema"
 	case tooCostly:

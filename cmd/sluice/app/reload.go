@@ -54,29 +54,52 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 			return nil, fmt.Errorf("reload stream %q: the kafka cluster %q is new: restart the instance", name, stream.Cluster)
 		}
 	}
-	decrypting, err := newEncryption(c, a.encryption)
+	next, err := a.prepare(c)
 	if err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
 	}
-	if err := decrypting.open(context.Background()); err != nil {
+	if err := a.use(c, next); err != nil {
 		return nil, fmt.Errorf("reload: %w", err)
+	}
+	a.inForce = c
+	a.logger.Info("configuration reloaded", "streams", len(c.Streams), "grants", len(c.Grants), "issuers", len(c.Auth.Issuers))
+	return restart, nil
+}
+
+// prepared is what has been made of a configuration that is not in force.
+type prepared struct {
+	decrypting *encryption
+	asked      *nextRegistries
+	checking   *schemas
+}
+
+// prepare makes what may fail before anything is in force.
+func (a *App) prepare(c *config.Config) (prepared, error) {
+	decrypting, err := newEncryption(c, a.encryption)
+	if err != nil {
+		return prepared{}, err
+	}
+	if err := decrypting.open(context.Background()); err != nil {
+		return prepared{}, err
 	}
 	asked, err := a.registries.prepare(c)
 	if err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+		return prepared{}, err
 	}
 	checking, err := newSchemas(c, asked.set, a.schemas)
-	if err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
-	}
-	asked.ask()
+	return prepared{decrypting, asked, checking}, err
+}
+
+// use puts a configuration in force.
+func (a *App) use(c *config.Config, next prepared) error {
+	next.asked.ask()
 	a.verifiers.read()
 	// Rights come before streams, so that nobody has old rights to a new stream.
 	if err := a.auth.SetIssuers(a.front.options.Development.issuers(c)); err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+		return err
 	}
 	if err := a.auth.SetGrants(a.front.options.Development.grants(c)); err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+		return err
 	}
 	a.front.rights.SetEncrypted(c.EncryptedPaths())
 	if a.acls != nil {
@@ -84,29 +107,27 @@ func (a *App) Reload(c *config.Config) (restart []string, err error) {
 	}
 	a.front.server.RightsChanged()
 	a.front.quotas.SetRules(quotaRules(c))
-	a.registries.use(asked)
-	setIngest(a.front.ingest, c, checking, a.front.once)
-	a.schemas = checking
+	a.registries.use(next.asked)
+	setIngest(a.front.ingest, c, next.checking, a.front.once)
+	a.schemas = next.checking
 	a.front.modes.replace(c.Streams)
-	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, decrypting, asked.set)); err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+	if err := a.front.hub.SetStreams(newStreams(c, a.clusters, next.decrypting, next.asked.set)); err != nil {
+		return err
 	}
-	a.registries.retire(checking)
-	a.encryption = decrypting
+	a.registries.retire(next.checking)
+	a.encryption = next.decrypting
 	if err := a.front.hub.SetLimits(hubLimits(c.Limits)); err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+		return err
 	}
 	if err := a.front.server.SetLimits(limits(c.Limits)); err != nil {
-		return nil, fmt.Errorf("reload: %w", err)
+		return err
 	}
 	a.verifiers.askAgain(a.front.server)
 	for _, p := range a.front.presences {
 		p.watch(c.Streams)
 	}
 	a.topics.replace(c.Streams)
-	a.inForce = c
-	a.logger.Info("configuration reloaded", "streams", len(c.Streams), "grants", len(c.Grants), "issuers", len(c.Auth.Issuers))
-	return restart, nil
+	return nil
 }
 
 func reloads(field string) bool {

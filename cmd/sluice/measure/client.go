@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"sluice/hub/backoff"
 	"sluice/transport/client"
 )
 
@@ -70,7 +71,7 @@ func (s *subscriber) subscribe(ctx context.Context) {
 		if !errors.Is(err, errMoved) { // the server has spread its clients already
 			wait += rand.N(min(maxBackoff, minBackoff<<min(attempt, 10)) + 1) //nolint:gosec // nothing secret depends on it
 		}
-		if !pause(ctx, wait) {
+		if !backoff.Sleep(ctx, wait) {
 			return
 		}
 	}
@@ -217,17 +218,5 @@ func (s *subscriber) gap(message []byte) {
 	defer s.shard.mu.Unlock()
 	if s.run.open.Load() {
 		s.shard.gaps++
-	}
-}
-
-// pause waits for a time, and reports false if the context ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

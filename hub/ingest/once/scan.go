@@ -51,7 +51,7 @@ func (s *scan) run(ctx context.Context, visit func(*record.Record) bool) error {
 		s.at[p.Partition] = p
 	}
 	for _, pause := range []time.Duration{0, s.pause} {
-		if pause > 0 && !sleep(ctx, pause) {
+		if pause > 0 && !backoff.Sleep(ctx, pause) {
 			return fmt.Errorf("wait for the end of the log: %w", ctx.Err())
 		}
 		ends, err := s.source.Offsets(ctx, topic, upstream.LogEnd())
@@ -127,16 +127,4 @@ func (s *scan) visit(f *upstream.Fetched, visit func(*record.Record) bool) (move
 	}
 	s.at[f.Partition] = f.Next
 	return !known || f.Next.Offset != at.Offset
-}
-
-// sleep reports false if the context ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

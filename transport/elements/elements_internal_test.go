@@ -1,4 +1,4 @@
-package transport
+package elements
 
 import (
 	"bytes"
@@ -10,16 +10,16 @@ import (
 )
 
 // collect reads all elements of a body.
-func collect(e *elements) (all [][]byte, err error) {
+func collect(e *Reader) (all [][]byte, err error) {
 	for {
-		if element, ok := e.next(); ok {
+		if element, ok := e.Next(); ok {
 			all = append(all, bytes.Clone(element))
 			continue
 		}
-		if err = e.fill(); err == nil {
+		if err = e.Fill(); err == nil {
 			continue
 		}
-		if element, ok := e.last(); errors.Is(err, io.EOF) && ok {
+		if element, ok := e.Last(); errors.Is(err, io.EOF) && ok {
 			all = append(all, bytes.Clone(element))
 		}
 		return all, err
@@ -36,13 +36,13 @@ func FuzzLines(f *testing.F) {
 		for name, r := range map[string]io.Reader{
 			"at once": bytes.NewReader(body), "by bytes": iotest.OneByteReader(bytes.NewReader(body)), "with its end": iotest.DataErrReader(bytes.NewReader(body)),
 		} {
-			e := &elements{body: r, end: lineSplitter{}, most: most}
+			e := &Reader{body: r, end: Lines{}, most: most}
 			all, err := collect(e)
-			if cap(e.buf) > max(2*most, readBytes)+1 {
+			if cap(e.buf) > max(2*most, ReadBytes)+1 {
 				t.Errorf("%s: a buffer of %d bytes for elements of %d", name, cap(e.buf), most)
 			}
 			joined := bytes.Join(all, nil)
-			if errors.Is(err, errLongElement) {
+			if errors.Is(err, ErrTooLong) {
 				if rest := body[len(joined):]; bytes.IndexByte(rest, '\n') >= 0 && bytes.IndexByte(rest, '\n') < most {
 					t.Errorf("%s: a line of %d bytes is too long for %d", name, bytes.IndexByte(rest, '\n')+1, most)
 				}
@@ -76,7 +76,7 @@ func FuzzObjects(f *testing.F) {
 			want = append(want, string(object))
 		}
 		for name, r := range map[string]io.Reader{"at once": bytes.NewReader(body), "by bytes": iotest.OneByteReader(bytes.NewReader(body))} {
-			e := &elements{body: r, end: &objectSplitter{}, most: 1 << 20}
+			e := &Reader{body: r, end: &Objects{}, most: 1 << 20}
 			all, _ := collect(e)
 			for i := range want {
 				if i >= len(all) || string(bytes.TrimSpace(all[i])) != want[i] {
@@ -93,7 +93,7 @@ func TestElementsReadMuchAtOnce(t *testing.T) {
 	t.Parallel()
 	const lines, line = 100_000, "a line of some length\n"
 	reads := 0
-	e := &elements{end: lineSplitter{}, most: 1 << 30}
+	e := &Reader{end: Lines{}, most: 1 << 30}
 	e.body = io.LimitReader(readerFunc(func(p []byte) (int, error) {
 		reads++
 		for i := range p {
@@ -105,10 +105,10 @@ func TestElementsReadMuchAtOnce(t *testing.T) {
 	if _, err := collect(e); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	if most := lines*len(line)/readBytes + 10; reads > most {
+	if most := lines*len(line)/ReadBytes + 10; reads > most {
 		t.Errorf("%d reads, want %d at most", reads, most)
 	}
-	little := &elements{body: iotest.OneByteReader(bytes.NewReader(bytes.Repeat([]byte(line), 1000))), end: lineSplitter{}, most: 1 << 30}
+	little := &Reader{body: iotest.OneByteReader(bytes.NewReader(bytes.Repeat([]byte(line), 1000))), end: Lines{}, most: 1 << 30}
 	if _, err := collect(little); !errors.Is(err, io.EOF) || cap(little.buf) > firstRead {
 		t.Errorf("a buffer of %d bytes, %v", cap(little.buf), err)
 	}

@@ -1,39 +1,41 @@
-package transport
+package elements
 
 import "bytes"
 
-// splitter finds where elements end. It keeps what it has seen of the next one.
-type splitter interface {
-	// scan is given the bytes that follow those of the last call. It returns how many of
+// Splitter finds where elements end. It keeps what it has seen of the next one.
+type Splitter interface {
+	// Scan is given the bytes that follow those of the last call. It returns how many of
 	// them belong to the element, if it ends in them, else -1.
-	scan(b []byte) int
-	// ended reports whether what was given since the last element is one, at the end of
+	Scan(b []byte) int
+	// Ended reports whether what was given since the last element is one, at the end of
 	// the body. It is not asked about nothing.
-	ended() bool
+	Ended() bool
 }
 
-// lineSplitter ends elements at LF, which belongs to them. The last line need not have
-// one.
-type lineSplitter struct{}
+// Lines ends elements at LF, which belongs to them. The last line need not have one.
+type Lines struct{}
 
-func (lineSplitter) scan(b []byte) int {
+// Scan implements Splitter.
+func (Lines) Scan(b []byte) int {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return i + 1
 	}
 	return -1
 }
 
-func (lineSplitter) ended() bool { return true }
+// Ended implements Splitter.
+func (Lines) Ended() bool { return true }
 
-// objectSplitter ends elements at the end of a JSON object, of which any number can follow
+// Objects ends elements at the end of a JSON object, of which any number can follow
 // each other, with or without white space. What is no object is an element with all that
 // follows it, as nothing tells where it ends.
-type objectSplitter struct {
+type Objects struct {
 	begun, text, escaped bool
 	depth                int
 }
 
-func (s *objectSplitter) scan(b []byte) int {
+// Scan implements Splitter.
+func (s *Objects) Scan(b []byte) int {
 	for i, c := range b {
 		switch {
 		case !s.begun:
@@ -63,4 +65,5 @@ func (s *objectSplitter) scan(b []byte) int {
 	return -1
 }
 
-func (s *objectSplitter) ended() bool { return !s.begun }
+// Ended implements Splitter.
+func (s *Objects) Ended() bool { return !s.begun }
