@@ -127,7 +127,12 @@ func TestTerminal(t *testing.T) {
 			}
 		}
 		out, errs, code := sluice(t, address, "", "bench", "--stream", "made.up", "--clients", "2", "--duration", "1s")
-		if code != exitFailed || !strings.Contains(out, "2 times unknown_stream") || !strings.Contains(errs, "no client could subscribe") {
+		if code != exitFailed || !strings.Contains(out, "2 times unknown_stream: the stream does not exist") ||
+			!strings.Contains(errs, "no client could subscribe: unknown_stream: the stream does not exist: sluice streams lists the streams ") {
+			t.Errorf("got %d: %s%s", code, out, errs)
+		}
+		out, errs, code = sluice(t, address, "", "bench", "--stream", "iot.telemetry", "--clients", "1", "--rate", "2", "--duration", "1s")
+		if code != exitIncomplete || !regexp.MustCompile(`\d times publish: dead_lettered: .*"temp_c"`).MatchString(out) {
 			t.Errorf("got %d: %s%s", code, out, errs)
 		}
 	})
