@@ -84,6 +84,9 @@ func (s *session) endUnauthenticated() ending {
 	advice := "send auth with a token as the first message, or the credential with the handshake"
 	if _, err := s.server.config.Auth.Anonymous(networkOf(s.address), s.ws.tenant); err == nil {
 		advice = "send a first message: auth with a token, or any other, such as subscribe, to read what needs no credential"
+		if s.ws.query != nil && len(s.ws.query.Streams) > 0 { // else it would have opened the session
+			advice = "the stream of the query cannot be read without a token: check its name, or send auth with a token"
+		}
 	}
 	return endByFault(wire.Errorf(wire.AuthTimeout, "no message was received in time: %s", advice))
 }

@@ -199,17 +199,30 @@ func TestLiveModules(t *testing.T) {
 	}
 }
 
-// When a token is needed, the view says so and links to where one is entered.
+// When a token is needed, or another one than that of the page, the view says so and links to where one
+// is entered.
 func TestLiveNeedsAToken(t *testing.T) {
 	t.Parallel()
 	ctx, f, _, _ := openLive(t, "#live?stream=market.ticks&from=latest")
 	until(ctx, t, stateIs+`"live"`)
-	f.mu.Lock()
-	f.void = `{"type":"closing","code":"token_expired","message":"the token has expired","action":"reauthenticate"}`
-	f.mu.Unlock()
+	expire := func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.void = `{"type":"closing","code":"token_expired","message":"the token has expired","action":"reauthenticate"}`
+	}
+	expire()
 	run(ctx, t, `document.querySelector(".from").append(new Option("x", "v1.2")); document.querySelector(".from").value = "v1.2";
 		document.querySelector(".reading").requestSubmit()`)
 	until(ctx, t, stateIs+`"failed" && document.querySelector(".said a[href='#connect']") !== null && document.querySelector(".said").textContent.includes("token_expired")`)
+	until(ctx, t, `document.querySelector(".said").textContent.startsWith("The server needs a token")`)
+
+	expire()
+	run(ctx, t, `(async () => {
+		const main = document.querySelector("script[type=module]").src;
+		(await import(new URL("shared/server.js", main))).server.token = "old";
+		document.querySelector(".reading").requestSubmit();
+	})()`)
+	until(ctx, t, stateIs+`"failed" && document.querySelector(".said").textContent === "The server does not take the token (token_expired): enter another one."`)
 }
 
 // A chosen row is readable in both themes: 4.5:1 (WCAG 2.2, success criterion 1.4.3). What scrolls

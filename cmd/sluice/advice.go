@@ -63,7 +63,7 @@ func adviceOn(err error) string {
 	case "unknown_stream":
 		return "sluice streams lists the streams that there are for you"
 	case "forbidden":
-		return "sluice streams lists your rights"
+		return "sluice streams lists your rights, which come from the token of --token-file or the variable " + config.TokenVariable
 	case "unknown_path":
 		return "--server is the address for clients (listen), not the one for operators (admin/listen)"
 	}

@@ -80,6 +80,9 @@ Demo streams: ` + strings.Join(topicNames(), ", ") + `.`,
 // runDev runs the embedded servers and, on top of them, the same server as serve.
 func runDev(ctx context.Context, chosen devFlags, out, errs io.Writer) error {
 	for _, address := range []string{chosen.listen, chosen.admin} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return usage("%q is not an address: expected HOST:PORT, such as 127.0.0.1:8080", address)
+		}
 		if !config.OnLoopback(address) {
 			return usage("%s is not on loopback: dev is open to everybody, so dev listens on loopback only; to serve other machines all the same, see --insecure-listen", address)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -117,8 +118,9 @@ func ask(cmd *cobra.Command, a *answers) error {
 			continue
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s [%s]: ", q.text, q.example)
-		if !lines.Scan() {
-			return errors.Join(usage("the questions are not answered"), lines.Err())
+		if err := scan(cmd.Context(), lines); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr()) // what follows is not in the line of the question
+			return err
 		}
 		answer := strings.ReplaceAll(strings.TrimSpace(lines.Text()), " ", "")
 		if answer == "" {
@@ -127,6 +129,22 @@ func ask(cmd *cobra.Command, a *answers) error {
 		q.answer(answer)
 	}
 	return nil
+}
+
+// scan waits for a line. The read of a terminal cannot be given up: when the context ends, the
+// goroutine in it is left to end with the process.
+func scan(ctx context.Context, lines *bufio.Scanner) error {
+	read := make(chan bool, 1)
+	go func() { read <- lines.Scan() }()
+	select {
+	case ok := <-read:
+		if !ok {
+			return errors.Join(usage("the questions are not answered"), lines.Err())
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("nothing is written: %w", context.Cause(ctx))
+	}
 }
 
 // configuration returns the text of the file. What is wrong with the answers is an error in

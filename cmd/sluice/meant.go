@@ -44,7 +44,7 @@ func meantFlag(cmd *cobra.Command, err error) error {
 		}
 	})
 	if hint := config.Suggest(unknown.GetSpecifiedName(), names); hint != "" {
-		return fmt.Errorf("%w%s", err, hint)
+		return fmt.Errorf("%w%s", err, strings.Replace(hint, `"`, `"--`, 1)) // as it is typed
 	}
 	return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
 }

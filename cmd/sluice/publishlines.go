@@ -103,6 +103,9 @@ func publishLines(cmd *cobra.Command, c *client.Client, stream string, all publi
 	p := &progress{began: time.Now(), size: sizeOf(cmd.InOrStdin()), line: terminal.NewLine(cmd.ErrOrStderr()), quiet: chosen.quiet}
 	defer p.line.Clear()
 	p.errs = p.line.Above(terminal.Safely(cmd.ErrOrStderr()))
+	if isTerminal(cmd.InOrStdin()) {
+		fmt.Fprintln(p.errs, "sluice: each line that you type is a record; Ctrl-D ends it")
+	}
 	if p.out = cmd.OutOrStdout(); terminal.Is(p.out) {
 		p.out = p.line.Above(p.out)
 	}
@@ -219,17 +222,25 @@ func remark(errs io.Writer, outcomes []bulk.Outcome) {
 		switch {
 		case first.Err == nil:
 		case first.Line == last.Line:
-			fmt.Fprintf(errs, "sluice: line %d %s: %v\n", first.Line, became(first.Err), first.Err)
+			fmt.Fprintf(errs, "sluice: line %d %s: %s\n", first.Line, became(first.Err), why(first.Err))
 		default:
-			fmt.Fprintf(errs, "sluice: lines %d to %d: each %s: %v\n", first.Line, last.Line, became(first.Err), first.Err)
+			fmt.Fprintf(errs, "sluice: lines %d to %d: each %s: %s\n", first.Line, last.Line, became(first.Err), why(first.Err))
 		}
 	}
 }
 
-// summary says in words what has become of the lines.
+// why returns the reason of an error without what is said before it: that a line is not stored.
+func why(err error) string {
+	return strings.TrimPrefix(err.Error(), client.ErrNotStored.Error()+": ")
+}
+
+// summary says in words what has become of the lines. How fast is said of those that are stored: what is
+// refused here is as fast as this machine.
 func (p *progress) summary(t bulk.Totals) string {
-	took := time.Since(p.began)
-	text := fmt.Sprintf("%d stored, %d refused, %.0f a second", t.Stored, t.Refused, float64(t.Lines())/max(took.Seconds(), 0.001))
+	text := fmt.Sprintf("%d stored, %d refused", t.Stored, t.Refused)
+	if stored := t.Stored + t.Before; stored > 0 {
+		text += fmt.Sprintf(", %.0f a second", float64(stored)/max(time.Since(p.began).Seconds(), 0.001))
+	}
 	if t.Before > 0 {
 		text += fmt.Sprintf(", %d stored before", t.Before)
 	}

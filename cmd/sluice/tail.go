@@ -93,6 +93,9 @@ URL, or the position cannot be stored; 2 for wrong usage; 3 when records are mis
 	completeValues(cmd, "color", terminal.Whens...)
 	completeValues(cmd, "from", "latest", "earliest", "last:10", "-5m")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if chosen.number < 1 && cmd.Flags().Changed("number") {
+			return usage("--number %d: must be 1 or more", chosen.number)
+		}
 		printer, err := chosen.printer(cmd.OutOrStdout())
 		if err != nil {
 			return err
@@ -122,8 +125,6 @@ func (f tailFlags) printer(out io.Writer) (*show.Printer, error) {
 		return nil, usage("only one of --json, --values and --fields can be given")
 	case f.raw && p.Form != show.Fields:
 		return nil, usage("--raw goes with --fields")
-	case f.number < 0:
-		return nil, usage("--number %d: must be 1 or more", f.number)
 	case f.request.Reset && f.request.CursorName == "":
 		return nil, usage("--reset goes with --follow-name")
 	}

@@ -48,12 +48,18 @@ func TestTerminal(t *testing.T) {
 		in := `{"id":"a1","who":{"id":"k1"},"text":"one"}` + "\n" + `{"id":"a2","who":{"id":"k2"},"text":"two\tthree"}` + "\nno JSON\n"
 		out, errs, code := sluice(t, address, in, "publish", "market.ticks", "--key-field", ".who.id", "--id-field", "id")
 		if code != exitIncomplete || !regexp.MustCompile(`^\d+:\d+\n\d+:\d+\n-\n$`).MatchString(out) ||
-			!strings.Contains(errs, "line 3 is not stored: ") || !strings.Contains(errs, "incomplete: 2 stored, 1 refused") {
+			!strings.Contains(errs, "line 3 is not stored: the value is not JSON: ") || !strings.Contains(errs, "incomplete: 2 stored, 1 refused") {
 			t.Errorf("got %d: %s%s", code, out, errs)
 		}
 		again, errs, code := sluice(t, address, in, "publish", "market.ticks", "--key-field", ".who.id", "--id-field", "id")
 		if code != exitIncomplete || again != out || !strings.Contains(errs, "2 stored before") {
 			t.Errorf("again: got %d: %s%s", code, again, errs)
+		}
+		if _, errs, code := sluice(t, address, "no JSON\n", "publish", "market.ticks"); code != exitIncomplete || !strings.Contains(errs, "incomplete: 0 stored, 1 refused\n") {
+			t.Errorf("nothing stored: got %d: %s", code, errs)
+		}
+		if _, errs, code := sluice(t, address, "", "tail", "market.ticks", "--follow-name", "mine"); code != exitFailed || !strings.Contains(errs, "forbidden: ") || !strings.Contains(errs, "--token-file") {
+			t.Errorf("a position of nobody: got %d: %s", code, errs)
 		}
 		place := strings.SplitN(strings.SplitN(out, "\n", 3)[1], ":", 2)
 		from := "offset:" + place[0] + ":" + place[1]
@@ -127,7 +133,12 @@ func TestTerminal(t *testing.T) {
 			}
 		}
 		out, errs, code := sluice(t, address, "", "bench", "--stream", "made.up", "--clients", "2", "--duration", "1s")
-		if code != exitFailed || !strings.Contains(out, "2 times unknown_stream") || !strings.Contains(errs, "no client could subscribe") {
+		if code != exitFailed || !strings.Contains(out, "2 times unknown_stream: the stream does not exist") ||
+			!strings.Contains(errs, "no client could subscribe: unknown_stream: the stream does not exist: sluice streams lists the streams ") {
+			t.Errorf("got %d: %s%s", code, out, errs)
+		}
+		out, errs, code = sluice(t, address, "", "bench", "--stream", "iot.telemetry", "--clients", "1", "--rate", "2", "--duration", "1s")
+		if code != exitIncomplete || !regexp.MustCompile(`\d times publish: dead_lettered: .*"temp_c"`).MatchString(out) {
 			t.Errorf("got %d: %s%s", code, out, errs)
 		}
 	})

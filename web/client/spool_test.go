@@ -141,6 +141,31 @@ func TestSpoolSurvivesKills(t *testing.T) {
 	t.Logf("put %v, stored %d", put, len(stored))
 }
 
+// TestSpoolThatCannotBeOpened: the error names the file, and says so where another spool has it.
+func TestSpoolThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	cmd, errs := python(t, "-c", `
+import sqlite3, sys, sluice
+client = sluice.Client("http://127.0.0.1:1")
+def fault(path):
+    try:
+        client.spool(path)
+    except sqlite3.Error as error:
+        return str(error)
+held = client.spool(sys.argv[1] + "/held")
+print(fault(sys.argv[1] + "/held"))
+print(fault(sys.argv[1] + "/no/folder"))
+held.close()
+client.spool(sys.argv[1] + "/held").close()
+`, t.TempDir())
+	out, err := cmd.Output()
+	lines := strings.Split(string(out), "\n")
+	if err != nil || len(lines) != 3 || !strings.Contains(lines[0], "/held: database is locked: another spool has it open, ") ||
+		!strings.Contains(lines[1], "/no/folder: unable to open database file") {
+		t.Errorf("%v: %s%s", err, out, errs)
+	}
+}
+
 // TestSpoolTellsWhatBecomesOfRecords: refusals, dead letters, what is tried again, in the
 // order of the keys, and a bound.
 func TestSpoolTellsWhatBecomesOfRecords(t *testing.T) {

@@ -37,9 +37,6 @@ type Totals struct {
 	open bool // Line is before one of which it is not known what has become of it
 }
 
-// Lines returns how many lines are done.
-func (t Totals) Lines() int64 { return t.Stored + t.Before + t.Refused + t.Unsent + t.Unknown }
-
 // take adds a batch that is done, and sorts its outcomes.
 func (t *Totals) take(b *batch) {
 	slices.SortFunc(b.outcomes, func(a, b Outcome) int { return cmp.Compare(a.Line, b.Line) })

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +22,7 @@ type Fault struct {
 	// set.
 	Source string
 	// File and Line are where the field is in the file that set it, or the section that
-	// lacks it. They are empty if neither is in a file.
+	// lacks it, or where the file is not YAML. They are empty if neither is in a file.
 	File string
 	Line int
 	// Message describes what is wrong and what is expected. It never contains a
@@ -29,10 +31,11 @@ type Fault struct {
 }
 
 func (f Fault) String() string {
-	if f.Line > 0 {
-		return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Path, f.Message)
-	}
 	switch {
+	case f.Line > 0 && f.Path == "":
+		return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message)
+	case f.Line > 0:
+		return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Path, f.Message)
 	case f.Path == "" && f.Source == "":
 		return f.Message
 	case f.Path == "":
@@ -78,9 +81,17 @@ func (f *faults) unread(file string, err error) {
 		messages = many.Errors
 	}
 	for _, m := range messages {
-		f.list = append(f.list, Fault{Source: file, Message: m})
+		fault := Fault{Source: file, Message: m}
+		if at := place.FindStringSubmatch(m); at != nil {
+			fault.File, fault.Message = file, at[2]
+			fault.Line, _ = strconv.Atoi(at[1]) // of digits
+		}
+		f.list = append(f.list, fault)
 	}
 }
+
+// place is how the YAML library says where a fault is.
+var place = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
 
 // addOnce adds a fault of a later stage, unless an earlier stage has reported one at
 // the path or above it: a value that could not be read then appears to be missing.

@@ -31,6 +31,8 @@ func TestFaultsHavePlaces(t *testing.T) {
 		},
 		"anchor":   {"kafka: {brokers: [\"127.0.0.1:9092\"]}\nstreams:\n  a: &a\n    topic: a\n    slow: never\n  b: *a\ngrants: [{anonymous: true, subscribe: [\"*\"]}]\n", nil, map[string]int{"streams/a/slow": 5, "streams/b/slow": 5}},
 		"missing":  {"kafka: {brokers: [\"127.0.0.1:9092\"]}\nstreams:\n  a: {}\ngrants: [{anonymous: true, subscribe: [\"*\"]}]\n", nil, map[string]int{"streams/a/topic": 3}},
+		"not YAML": {"kafka:\n  brokers: [\n", nil, map[string]int{"": 2}},
+		"twice":    {"listen: :1\nlisten: :2\n" + open, nil, map[string]int{"": 2}},
 		"no file":  {open, nil, map[string]int{"kafka/brokers": 0}},
 		"variable": {"kafka: {brokers: [\"127.0.0.1:9092\"]}\n" + open, []string{"SLUICE_LIMITS__PING_EVERY=soon"}, map[string]int{"limits/ping_every": 0}},
 	} {

@@ -57,7 +57,7 @@ func (s *subscriber) subscribe(ctx context.Context) {
 			s.run.refused(err, end)
 			return
 		default:
-			s.run.tally.fault("coming back: " + end.code)
+			s.run.tally.fault("coming back: "+end.code, end.message)
 		}
 		if end.void {
 			s.void()
@@ -159,7 +159,7 @@ func (s *subscriber) lost(end *ended) {
 	s.away = true
 	s.shard.lost++
 	s.shard.mu.Unlock()
-	s.run.tally.fault("lost: " + end.code)
+	s.run.tally.fault("lost: "+end.code, end.message)
 }
 
 // void forgets a position that the server does not know any more, which is a gap.

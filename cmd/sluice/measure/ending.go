@@ -18,20 +18,34 @@ import (
 // ended says why the server has refused or ended a subscription.
 type ended struct {
 	code string
+	// message is what the server says to people, "" for nothing.
+	message string
 	// stop is set where coming back makes no sense, void where it does without the position.
 	stop, void bool
 	// after is how long the server wants the client to stay away.
 	after time.Duration
 }
 
-func (e *ended) Error() string { return e.code }
+func (e *ended) Error() string {
+	if e.message == "" {
+		return e.code
+	}
+	return e.code + ": " + e.message
+}
+
+// Unwrap returns what the client says of such a refusal.
+func (e *ended) Unwrap() error { return &client.Error{Code: e.code, Message: e.message} }
 
 // errMoved ends a connection that the server has asked to leave.
 var errMoved = errors.New("the server asked to reconnect")
 
 // endedBy returns why a message ends the subscription.
 func endedBy(message []byte, code string) *ended {
-	e := &ended{code: code, after: time.Duration(gjson.GetBytes(message, "retry_after_ms").Int()) * time.Millisecond}
+	text := gjson.GetBytes(message, "message").Str
+	if text == "" {
+		text = gjson.GetBytes(message, "detail").Str // of a problem over HTTP
+	}
+	e := &ended{code: code, message: text, after: time.Duration(gjson.GetBytes(message, "retry_after_ms").Int()) * time.Millisecond}
 	switch action := gjson.GetBytes(message, "action").Str; {
 	case action != "":
 		e.stop, e.void = action == "stop", action == "resync"

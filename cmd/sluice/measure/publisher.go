@@ -33,6 +33,7 @@ type publisher struct {
 	refused int64
 	unknown int64
 	errors  map[string]int
+	said    map[string]string // as of tally
 	took    *hdr.Histogram
 }
 
@@ -90,9 +91,12 @@ func (p *publisher) one(ctx context.Context, number int64, due time.Time) {
 	default:
 		p.refused++
 	}
-	why := reason(err)
+	why, message := reason(err), ""
 	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code != "" {
-		why = refused.Code
+		why, message = refused.Code, refused.Message
 	}
-	p.errors["publish: "+why]++
+	why = "publish: " + why
+	if p.errors[why]++; p.errors[why] == 1 && message != "" {
+		p.said[why] = message
+	}
 }

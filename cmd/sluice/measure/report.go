@@ -50,6 +50,8 @@ type Report struct {
 	CameBack Times          `json:"came_back_ms"`
 	Away     int            `json:"away"`
 	Errors   map[string]int `json:"errors,omitempty"`
+	// Messages is what the server has said with the first of such errors.
+	Messages map[string]string `json:"messages,omitempty"`
 	// CPUSeconds is the CPU time of this process in the window, of Cores that it may use.
 	CPUSeconds float64 `json:"cpu_seconds"`
 	Cores      int     `json:"cores"`
@@ -104,11 +106,13 @@ func (r *run) report(p *publisher, clients []subscriber, connecting, took, used 
 	r.tally.mu.Lock()
 	out.CameBack = timesOf(r.tally.back)
 	out.Connected, out.Connect, out.Errors = r.tally.begun, timesOf(r.tally.connect), maps.Clone(r.tally.errors)
+	out.Messages = maps.Clone(r.tally.said)
 	r.tally.mu.Unlock()
 	if r.config.Rate > 0 {
 		p.mu.Lock()
 		out.Published = &Published{Due: p.due, Stored: p.stored.count, Refused: p.refused, Unknown: p.unknown, Took: timesOf(p.took)}
 		maps.Copy(out.Errors, p.errors)
+		maps.Copy(out.Messages, p.said)
 		p.mu.Unlock()
 	}
 	return out
@@ -144,7 +148,11 @@ func (r *Report) Print(out io.Writer) error {
 		row("back", "%s, after %s; %s away", terminal.Count(r.CameBack.Count, "time"), r.CameBack, terminal.Count(r.Away, "client"))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(r.Errors)) {
-		row("error", "%d times %s", r.Errors[reason], reason)
+		text := fmt.Sprintf("%d times %s", r.Errors[reason], reason)
+		if said := r.Messages[reason]; said != "" {
+			text += ": " + said
+		}
+		row("error", "%s", text)
 	}
 	used := 0.0
 	if r.Seconds > 0 {

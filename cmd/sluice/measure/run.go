@@ -33,6 +33,8 @@ type run struct {
 	silence atomic.Int64
 	// unreachable is why no client can reach the server.
 	unreachable atomic.Pointer[error]
+	// first is why the first of the clients that were refused could not subscribe.
+	first atomic.Pointer[error]
 }
 
 // ErrNone means that no client could subscribe.
@@ -74,7 +76,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		if why := r.unreachable.Load(); why != nil {
 			return nil, *why
 		}
-		return r.report(p, clients, connecting, 0, 0), ErrNone
+		none := ErrNone
+		if why := r.first.Load(); why != nil {
+			none = fmt.Errorf("%w: %w", ErrNone, *why)
+		}
+		return r.report(p, clients, connecting, 0, 0), none
 	}
 	r.window(ctx, p, clients, begin)
 	took, used := time.Since(begin), cpuTime()-before
@@ -124,7 +130,8 @@ func (r *run) refused(err error, end *ended) {
 	if why := client.Unreachable(err); why != nil {
 		r.unreachable.CompareAndSwap(nil, &why)
 	}
-	r.tally.refused(end.code)
+	r.first.CompareAndSwap(nil, &err)
+	r.tally.refused(end.code, end.message)
 }
 
 // request adds to a request where a client begins: at first with the next record, and after a lost
@@ -159,7 +166,7 @@ func newPublisher(c *Config, run string) (*publisher, error) {
 	if c.TLS != nil {
 		transport.TLSClientConfig = c.TLS.Clone()
 	}
-	p := &publisher{config: c, run: run, errors: map[string]int{}, took: newHistogram(), transport: transport}
+	p := &publisher{config: c, run: run, errors: map[string]int{}, said: map[string]string{}, took: newHistogram(), transport: transport}
 	for n := range max(1, len(c.Tokens)) {
 		made, err := client.New(client.Config{URL: c.URL, Token: c.token(int64(n)), HTTPClient: &http.Client{Transport: transport}})
 		if err != nil {

@@ -46,10 +46,11 @@ type tally struct {
 	begun   int
 	failed  int
 	errors  map[string]int
+	said    map[string]string // by errors, what the server has said with the first of each
 }
 
 func newTally() *tally {
-	t := &tally{connect: newHistogram(), back: newHistogram(), errors: map[string]int{}}
+	t := &tally{connect: newHistogram(), back: newHistogram(), errors: map[string]int{}, said: map[string]string{}}
 	for i := range t.shards {
 		t.shards[i].own, t.shards[i].others = newHistogram(), newHistogram()
 	}
@@ -72,18 +73,24 @@ func (t *tally) cameBack(took time.Duration) {
 }
 
 // refused counts a client that could not subscribe.
-func (t *tally) refused(reason string) {
+func (t *tally) refused(reason, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failed++
-	t.errors[reason]++
+	t.note(reason, message)
 }
 
 // fault counts something else that went wrong.
-func (t *tally) fault(reason string) {
+func (t *tally) fault(reason, message string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.errors[reason]++
+	t.note(reason, message)
+}
+
+func (t *tally) note(reason, message string) {
+	if t.errors[reason]++; t.errors[reason] == 1 && message != "" {
+		t.said[reason] = message
+	}
 }
 
 // connections returns how many clients have subscribed, and how many could not.

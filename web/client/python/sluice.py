@@ -298,13 +298,17 @@ class Spool:
                  on_refused=None, on_stored=None, on_error=None):
         self.client, self.most, self.most_bytes, self.batch = client, most, most_bytes, batch
         self.on_refused, self.on_stored, self.on_error = on_refused, on_stored, on_error
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        for statement in (
-            "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-            "CREATE TABLE IF NOT EXISTS records (n INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT, key TEXT, body TEXT)",
-            "CREATE INDEX IF NOT EXISTS keys ON records (stream, key, n)",
-        ):
-            self._db.execute(statement)
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            for statement in (
+                "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+                "CREATE TABLE IF NOT EXISTS records (n INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT, key TEXT, body TEXT)",
+                "CREATE INDEX IF NOT EXISTS keys ON records (stream, key, n)",
+            ):
+                self._db.execute(statement)
+        except sqlite3.Error as error:  # which does not name the file
+            use = ": another spool has it open, and each needs a file of its own" if "locked" in str(error) else ""
+            raise type(error)("open the spool %s: %s%s" % (path, error, use)) from error
         self.count, self.bytes = self._db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM records").fetchone()
         self._changed, self._stop = threading.Condition(), False
         self._done = {}  # records, by number, that are dealt with and could not be removed: they are not sent again

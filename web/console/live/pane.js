@@ -172,8 +172,11 @@ export class Pane {
   refused(error, needsToken) {
     this.empty("");
     if (needsToken) {
-      this.setState("failed", "A token is needed");
-      this.say(`The server needs a token (${error.code}): `, el("a", { href: "#connect" }, "enter one"), ".");
+      const [state, fault, what] = server.token
+        ? ["The token is refused", "The server does not take the token", "enter another one"]
+        : ["A token is needed", "The server needs a token", "enter one"];
+      this.setState("failed", state);
+      this.say(`${fault} (${error.code}): `, el("a", { href: "#connect" }, what), ".");
       return;
     }
     this.setState("failed", error.code);

@@ -130,8 +130,9 @@ function open(root, context) {
   }
 
   function refused(error) {
-    setState("failed", error.status === 401 ? "A token is needed" : "Not allowed");
-    $("streams-note").replaceChildren(`${explained(error)} `, el("a", { href: "#connect" }, "Enter a token"));
+    const refusal = server.token ? "The token is refused" : "A token is needed";
+    setState("failed", error.status === 401 ? refusal : "Not allowed");
+    $("streams-note").replaceChildren(`${explained(error)} `, el("a", { href: "#connect" }, server.token ? "Enter another token" : "Enter a token"));
   }
 
   let turn = 0;
