@@ -34,10 +34,10 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 	}
 	// A cluster that does not answer has been waited for by now: the searches of others, of other
 	// clusters, do not wait for that.
-	if err := s.hub.searches.enter(ctx, s.client); err != nil {
+	if err := s.hub.searches.Take(ctx, s.client); err != nil {
 		return record.Position{}, false, err
 	}
-	defer s.hub.searches.leave(s.client)
+	defer s.hub.searches.Give(s.client)
 	found := make(map[int32][]sighting) // by partition, in order of offset
 	low := tip.Clone()
 	budget := s.hub.newestBytes
