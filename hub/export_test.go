@@ -210,3 +210,6 @@ func (h *Hub) Horizons(stream string) int {
 	defer known.mu.Unlock()
 	return len(known.known)
 }
+
+// Searching returns how many searches have their turn.
+func (h *Hub) Searching() int { return h.searches.Held() }
