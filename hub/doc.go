@@ -144,6 +144,7 @@
 //	latereader.go       what a late subscription waits for and holds
 //	budget.go           how many bytes late subscriptions may read in a second
 //
+//	question.go         what Kafka is asked for clients, in turns
 //	hub.go              Config, Hub
 //	stream.go           a stream: acquired by its first subscription, released by the last
 //	failures.go         which repeated failures are logged

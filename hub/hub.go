@@ -45,6 +45,8 @@ type Hub struct {
 	blocks  *blockPool
 	// searches bounds the searches for the newest records, which StartLast needs.
 	searches *share.Slots
+	// questions bounds what each Source is asked for clients.
+	questions sync.Map // of *share.Slots by upstream.Source
 	// conflated is how many keys all conflating subscriptions remember.
 	conflated atomic.Int64
 	// newestBytes is the constant of that name, except in tests.

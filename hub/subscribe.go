@@ -178,7 +178,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	if len(ask) == 0 {
 		return false, nil, nil
 	}
-	err = s.stream.readEach(ctx, s.stream.topicNow(), ask, searchRead, func(f *upstream.Fetched) {
+	visit := func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
@@ -190,6 +190,9 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 		if was.Epoch < 0 {
 			undated = append(undated, to)
 		}
+	}
+	err = s.stream.question(ctx, s.client, func() error {
+		return s.stream.readEach(ctx, s.stream.topicNow(), ask, searchRead, visit)
 	})
 	if err != nil {
 		return false, nil, err
