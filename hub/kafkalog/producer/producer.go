@@ -30,9 +30,9 @@ func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 			Most:      func() int64 { return config.MemoryBytes },
 			Principal: func(_, left int64) int64 { return left },
 		},
-		slots:   newSlots(config.Requests),
-		fresh:   make(chan struct{}, 1),
-		topics:  make(map[string]*topic),
+		slots:  newSlots(config.Requests),
+		fresh:  make(chan struct{}, 1),
+		topics: make(map[string]*topic),
 	}, nil
 }
 
