@@ -107,7 +107,7 @@ func (st *stream) readChunks(ctx context.Context, from, to record.Position) ([]*
 			}
 		}
 		return true
-	})
+	}, func(wait func() bool) bool { return wait() })
 	// All or nothing: the chunks must end exactly where the log begins.
 	if !reached {
 		return nil, false

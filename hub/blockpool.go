@@ -155,7 +155,7 @@ func (c *blockPool) goOn(again *late) {
 
 // readAhead reads what will be wanted soon, unless a subscription waits for a turn.
 func (c *blockPool) readAhead(l *late, places []record.PartitionOffset, e *deferred) {
-	if c.turns.waiting.len() > 0 || !c.turns.room(l.client) {
+	if c.turns.waiting.Len() > 0 || !c.turns.Room(l.client) {
 		return
 	}
 	wants := make([]want, len(places))
@@ -332,7 +332,7 @@ func (c *blockPool) release(p *fetchPart, e *deferred) {
 
 // recheck resumes the subscriptions that wait for a turn and no longer need one.
 func (c *blockPool) recheck(s *blockCache, e *deferred) {
-	c.turns.waiting.sift(func(l *late) bool {
+	c.turns.waiting.Sift(func(l *late) bool {
 		if l.cache != s || l.fetch != nil {
 			return false
 		}
@@ -372,7 +372,7 @@ func (c *blockPool) reset(s *blockCache, topic record.TopicID) {
 		c.void(part, &e)
 	}
 	clear(s.parts)
-	c.turns.waiting.sift(func(l *late) bool {
+	c.turns.waiting.Sift(func(l *late) bool {
 		if l.cache != s {
 			return false
 		}

@@ -93,6 +93,7 @@
 //	cursors   named cursors: Store, Committer, Lease
 //	schema    checking values against schemas
 //	ingest    processing of records before they are stored
+//	share     who has a turn, a slot or memory: tenants and principals alike
 //	backoff   the time between attempts
 //
 // # Files
@@ -143,10 +144,10 @@
 //	latereader.go       what a late subscription waits for and holds
 //	budget.go           how many bytes late subscriptions may read in a second
 //
+//	question.go         what Kafka is asked for clients, in turns
 //	hub.go              Config, Hub
 //	stream.go           a stream: acquired by its first subscription, released by the last
 //	failures.go         which repeated failures are logged
-//	searches.go         how many searches may run at once
 //	tips.go             what was written lately, for clients that resume
 //	stored.go           what this instance has stored lately, for clients that read a page
 //	request.go          Request, Start
@@ -175,7 +176,6 @@
 //	modes.go            the modes of a subscription, and the table of transitions
 //	turns.go            evaluating predicates in turns
 //	party.go            whose turn is next
-//	share.go            which tenant's and principal's replays have their turns
 //	limits.go           Limits: bounds on memory and work
 //	policy.go           SlowPolicy
 package hub

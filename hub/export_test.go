@@ -112,12 +112,12 @@ type Turns struct {
 
 // Init must be called first.
 func (t *Turns) Init(l Limits) {
-	t.replays, t.of = newReplays(func() *Limits { return &l }), make(map[*late]int)
+	t.replays, t.of = newReplays(func() *Limits { return &l }, nil), make(map[*late]int)
 }
 
 // Wait makes a replay wait.
 func (t *Turns) Wait(tenant, principal string, n int) {
-	l := &late{client: client{tenant, principal}}
+	l := &late{client: client{Tenant: tenant, Principal: principal}}
 	t.of[l] = n
 	t.wait(l)
 }
@@ -133,10 +133,10 @@ func (t *Turns) Next() int {
 }
 
 // End ends a replay of a client.
-func (t *Turns) End(tenant, principal string) { t.giveBack(client{tenant, principal}) }
+func (t *Turns) End(tenant, principal string) { t.Give(client{Tenant: tenant, Principal: principal}) }
 
 // Len returns how many replays wait.
-func (t *Turns) Len() int { return t.waiting.len() }
+func (t *Turns) Len() int { return t.waiting.Len() }
 
 // Apart returns how many feeds of a stream are evaluated apart from others.
 func (h *Hub) Apart(stream string) int {
@@ -186,7 +186,7 @@ func NewTask(run func(atMost time.Duration) (more bool), of ...Payer) *Task {
 	}}
 }
 
-func (p Payer) client() client { return client{p.Tenant, p.Principal} }
+func (p Payer) client() client { return client{Tenant: p.Tenant, Principal: p.Principal} }
 
 // Add, Join, Remove and Do are those of turns.
 func (t *FilterTurns) Add(k *Task)            { t.of.add(k.of) }
@@ -210,3 +210,6 @@ func (h *Hub) Horizons(stream string) int {
 	defer known.mu.Unlock()
 	return len(known.known)
 }
+
+// Searching returns how many searches have their turn.
+func (h *Hub) Searching() int { return h.searches.Held() }

@@ -31,7 +31,7 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from record.Posit
 	if written, ok := s.written(topic.ID); ok && from.Covers(written) {
 		return false, nil
 	}
-	reach, err := s.stream.horizon(ctx, topic, req.Replay)
+	reach, err := s.stream.horizon(ctx, s.client, topic, req.Replay)
 	if err != nil {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func (h *Hub) Bound(ctx context.Context, tenant, stream string, span time.Durati
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
 	defer cancel()
-	reach, err := st.horizon(ctx, st.topicNow(), span)
+	reach, err := st.horizon(ctx, client{Tenant: tenant}, st.topicNow(), span)
 	if err != nil {
 		return Bound{}, fmt.Errorf("bound replay of %s: %w", stream, err)
 	}
@@ -133,8 +133,8 @@ func (s *Subscription) remembers(from record.Position, horizon time.Time) bool {
 	return from.Covers(tip.at)
 }
 
-// horizon returns how far back a span before now reaches.
-func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Duration) (reach, error) {
+// horizon returns how far back a span before now reaches, for a client.
+func (st *stream) horizon(ctx context.Context, of client, topic record.Topic, span time.Duration) (reach, error) {
 	st.horizons.mu.Lock()
 	if st.horizons.known == nil {
 		st.horizons.known = make(map[time.Duration]*horizon)
@@ -159,8 +159,11 @@ func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Dur
 	if h.reach.at.Topic == topic.ID && h.reach.at.Offsets != nil && now.Sub(h.asked) < horizonAge {
 		return h.reach, nil
 	}
-	found, err := st.measure(ctx, topic, now.Add(-span))
-	if err != nil {
+	var found reach
+	if err := st.question(ctx, of, func() (err error) {
+		found, err = st.measure(ctx, topic, now.Add(-span))
+		return err
+	}); err != nil {
 		return reach{}, err
 	}
 	h.reach, h.asked = found, now
@@ -221,18 +224,15 @@ func (st *stream) measure(ctx context.Context, topic record.Topic, from time.Tim
 }
 
 // places asks Kafka for the offsets of a topic at a point.
-func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (record.Position, error) {
-	select {
-	case s.stream.asking <- struct{}{}:
-		defer func() { <-s.stream.asking }()
-	case <-ctx.Done():
-		return record.Position{}, fmt.Errorf("wait for others that ask Kafka: %w", ctx.Err())
-	}
-	topic := s.stream.topicNow()
-	places, err := s.stream.Source.Offsets(ctx, topic, m)
-	if err != nil {
-		return record.Position{}, err
-	}
-	record.SortOffsets(places)
-	return record.Position{Topic: topic.ID, Offsets: places}, nil
+func (s *Subscription) places(ctx context.Context, m upstream.OffsetSpec) (at record.Position, err error) {
+	err = s.stream.question(ctx, s.client, func() error {
+		topic := s.stream.topicNow()
+		places, err := s.stream.Source.Offsets(ctx, topic, m)
+		if err == nil {
+			record.SortOffsets(places)
+			at = record.Position{Topic: topic.ID, Offsets: places}
+		}
+		return err
+	})
+	return at, err
 }

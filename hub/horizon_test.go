@@ -201,3 +201,73 @@ func TestManyThatBeginAskKafkaInTurns(t *testing.T) {
 		}
 	})
 }
+
+// deafSource does not answer about some topics.
+type deafSource struct {
+	slowSource
+	deaf atomic.Bool
+}
+
+func (s *deafSource) Offsets(ctx context.Context, topic record.Topic, at upstream.OffsetSpec) ([]record.PartitionOffset, error) {
+	if topic.Name == "orders.v1" || !s.deaf.Load() {
+		return s.Topics.Offsets(ctx, topic, at)
+	}
+	s.most.Store(max(s.most.Load(), s.asking.Add(1)))
+	defer s.asking.Add(-1)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestManyStreamsAskKafkaInTurns: clients cannot make the server open as many connections to a
+// broker as they begin subscriptions in all streams, nor do questions that are not answered keep
+// those about another stream waiting.
+func TestManyStreamsAskKafkaInTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		source := &deafSource{slowSource: slowSource{Topics: topics}}
+		streams := []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10, Linger: time.Hour}}
+		for n := range 12 {
+			topics.Create(fmt.Sprint("t", n), 1)
+			streams = append(streams, hub.Stream{Name: fmt.Sprint("s", n), Topic: fmt.Sprint("t", n), Source: source, LogBytes: 64 << 10, Linger: time.Hour})
+		}
+		h := startHub(t, topics, nil)
+		if err := h.SetStreams(streams); err != nil {
+			t.Fatal(err)
+		}
+		begin := func(stream string, start hub.StartKind) error {
+			s, _, err := h.Subscribe(t.Context(), hub.Request{Stream: stream, Owner: make(bell, 1), Replay: -1, Start: hub.Start{Kind: start}})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		}
+		for _, s := range streams {
+			if err := begin(s.Name, hub.StartLatest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		source.deaf.Store(true)
+		var all sync.WaitGroup
+		for n := range 12 * 100 {
+			all.Go(func() {
+				if begin(fmt.Sprint("s", n%12), hub.StartEarliest) == nil {
+					t.Error("it was answered")
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		if err := begin("orders", hub.StartEarliest); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("a stream that Kafka answers about took %v", took)
+		}
+		all.Wait()
+		if n := source.most.Load(); n > 256 {
+			t.Errorf("%d ask at once", n)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/hub/filter"
+	"sluice/hub/share"
 )
 
 // Config configures a Hub. Fields are required unless their comment says otherwise.
@@ -43,7 +44,9 @@ type Hub struct {
 	bounds  atomic.Pointer[Limits] // in force; never changed, but replaced
 	blocks  *blockPool
 	// searches bounds the searches for the newest records, which StartLast needs.
-	searches *searches
+	searches *share.Slots
+	// questions bounds what each Source is asked for clients.
+	questions sync.Map // of *share.Slots by upstream.Source
 	// conflated is how many keys all conflating subscriptions remember.
 	conflated atomic.Int64
 	// newestBytes is the constant of that name, except in tests.

@@ -34,10 +34,20 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 	}
 	// A cluster that does not answer has been waited for by now: the searches of others, of other
 	// clusters, do not wait for that.
-	if err := s.hub.searches.enter(ctx, s.client); err != nil {
+	if err := s.hub.searches.Take(ctx, s.client); err != nil {
 		return record.Position{}, false, err
 	}
-	defer s.hub.searches.leave(s.client)
+	held := true
+	defer func() {
+		if held {
+			s.hub.searches.Give(s.client)
+		}
+	}()
+	// Reads that fail, for as long as an outage lasts, must not keep others from their turns.
+	aside := func(wait func() bool) bool {
+		held = s.hub.searches.Aside(ctx, s.client, wait)
+		return held
+	}
 	found := make(map[int32][]sighting) // by partition, in order of offset
 	low := tip.Clone()
 	budget := s.hub.newestBytes
@@ -56,7 +66,7 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 			break
 		}
 		wider, oldest := make(map[int32][]sighting), make(map[int32]int64)
-		if err := s.sight(ctx, low, tip, which, &budget, wider, oldest); err != nil {
+		if err := s.sight(ctx, low, tip, which, &budget, wider, oldest, aside); err != nil {
 			return record.Position{}, false, err
 		}
 		if budget <= 0 {
@@ -74,7 +84,7 @@ func (s *Subscription) newest(ctx context.Context, n int, which *filter.Filter) 
 // sight collects all records between two positions that pass the filter, and the
 // time of the first record of each partition.
 func (s *Subscription) sight(ctx context.Context, low, tip record.Position, which *filter.Filter, budget *int,
-	found map[int32][]sighting, oldest map[int32]int64,
+	found map[int32][]sighting, oldest map[int32]int64, aside func(wait func() bool) bool,
 ) error {
 	var view filter.View
 	kafka := &s.hub.blocks.budget // the search counts against the budget of late subscriptions
@@ -99,7 +109,7 @@ func (s *Subscription) sight(ctx context.Context, low, tip record.Position, whic
 		}
 		kafka.settle(0, before-*budget)
 		return *budget > 0 && kafka.wait(ctx, 0)
-	})
+	}, aside)
 	return ctx.Err()
 }
 

@@ -3,7 +3,12 @@ package hub
 import (
 	"container/list"
 	"time"
+
+	"sluice/hub/share"
 )
+
+// client is whom work is done for.
+type client = share.Client
 
 // turnTime is how long evaluations for a client take before others have their turn.
 const turnTime = time.Millisecond

@@ -22,9 +22,12 @@ type run struct {
 
 // readTo reads from a position on, roughly in order of time, until the target has
 // been reached, and passes what it reads to put in runs. It retries transient
-// errors. It returns when put returns false or the topic has been recreated, and
-// reports whether the target was reached.
-func (st *stream) readTo(ctx context.Context, from record.Position, target func() record.Position, put func(run) bool) (reached bool) {
+// errors; aside calls the function that waits in between, and reports false if it does.
+// readTo returns when put returns false or the topic has been recreated, and reports
+// whether the target was reached.
+func (st *stream) readTo(ctx context.Context, from record.Position, target func() record.Position, put func(run) bool,
+	aside func(wait func() bool) bool,
+) (reached bool) {
 	at := from.Clone()
 	pending := make(map[int32]run)
 	retry := backoff.New()
@@ -54,7 +57,7 @@ func (st *stream) readTo(ctx context.Context, from record.Position, target func(
 			case errors.Is(err, upstream.ErrLogChanged):
 				return false
 			case err != nil || !moved:
-				if !retry.Wait(ctx) {
+				if !aside(func() bool { return retry.Wait(ctx) }) {
 					return false
 				}
 				continue

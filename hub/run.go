@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"sluice/hub/filter"
+	"sluice/hub/share"
 )
 
 // New creates a hub. It reads nothing before Run and the first subscription.
@@ -29,9 +30,9 @@ func New(config Config) (*Hub, error) {
 		digest:      func(f filter.Filter) string { return f.Digest(secret) },
 		started:     make(chan struct{}),
 	}
-	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}, turns: newReplays(h.limits)}
-	h.blocks.turns.waiting.mayBegin = h.blocks.mayBegin
-	h.searches = newSearches(h.limits)
+	h.blocks = &blockPool{hub: h, budget: budget{limits: h.limits, now: config.Now}}
+	h.blocks.turns = newReplays(h.limits, h.blocks.mayBegin)
+	h.searches = share.NewSlots(boundsOf(h.limits))
 	h.turns = newTurns(evaluators(), config.Now)
 	h.config.Streams, h.config.Limits = nil, Limits{} // those in force count
 	if err := h.SetLimits(config.Limits); err != nil {

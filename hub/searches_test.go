@@ -135,3 +135,76 @@ func TestSearchesWithinTheBudget(t *testing.T) {
 		}
 	})
 }
+
+// failingSource fails to read a topic.
+type failingSource struct {
+	*hubtest.Topics
+	fails string
+}
+
+func (s *failingSource) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, each func(*upstream.Fetched)) error {
+	if topic.Name == s.fails {
+		return upstream.ErrSourceUnavailable
+	}
+	return s.Topics.Read(ctx, topic, from, most, each)
+}
+
+// TestSearchesThatFailLeaveTheirTurns: a search whose reads from Kafka fail keeps no other one
+// from its turn while it waits to try again.
+func TestSearchesThatFailLeaveTheirTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &failingSource{Topics: hubtest.New(), fails: "lost.v1"}
+		for _, topic := range []string{"lost.v1", "orders.v1"} {
+			source.Create(topic, 1)
+			for n := range 10 {
+				source.Append(topic, record.Record{Key: []byte("k"), Value: fmt.Append(nil, n), Timestamp: int64(n)})
+			}
+		}
+		h, err := hub.New(hub.Config{
+			Streams: []hub.Stream{
+				{Name: "lost", Topic: "lost.v1", Source: source, LogBytes: 64 << 10},
+				{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10},
+			},
+			Shards: 1, Wake: func(int, *hub.Feed) {}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			Limits: hub.Limits{StartTimeout: time.Minute, ReplaysPerPrincipal: 1, ReplaysPerInstance: 1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = h.Run(ctx) })
+		defer running.Wait()
+		defer cancel()
+		ask := func(stream string) error {
+			s, _, err := h.Subscribe(ctx, hub.Request{
+				Stream: stream, Start: hub.Start{Kind: hub.StartLast, Last: 5}, Replay: -1, Principal: "p", Owner: make(bell, 1),
+			})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		}
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if err := ask("lost"); !errors.Is(err, upstream.ErrSourceUnavailable) {
+					t.Errorf("a search that fails got %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		if err := ask("orders"); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("another search took %v", took)
+		}
+		all.Wait()
+		if n := h.Searching(); n != 0 {
+			t.Errorf("%d searches hold a turn in the end", n)
+		}
+	})
+}

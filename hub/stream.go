@@ -12,6 +12,7 @@ import (
 	"sluice/hub/event"
 	"sluice/hub/record"
 	"sluice/hub/redact"
+	"sluice/hub/share"
 	"sluice/hub/upstream"
 )
 
@@ -72,7 +73,8 @@ type stream struct {
 	topic                atomic.Pointer[record.Topic]
 	missing              atomic.Bool // the topic does not exist
 	horizons             horizons
-	asking               chan struct{} // has an element for each request of places
+	asking               *share.Slots // for questions of clients to Kafka
+	cluster              *share.Slots // likewise, of all streams of its Source
 	tips                 tips
 	stored               stored
 
@@ -82,10 +84,15 @@ type stream struct {
 	linger  *time.Timer // runs while there are no users and reading continues, else nil
 }
 
-// placesAtOnce bounds how many subscriptions of a stream have Kafka asked for where they begin at
-// the same time. Each request may take a connection to a broker, and how many begin at once is up
-// to clients.
-const placesAtOnce = 64
+// questionsOfStream bounds how many subscriptions of a stream have Kafka asked for where they
+// begin at the same time, and questionsOfCluster how many of all streams that a Source reads. Each
+// question may take a connection to a broker, and how many begin at once, and in how many streams,
+// is up to clients. There is no bound for all clusters together: the questions to one that does
+// not answer would keep others from their answers.
+const (
+	questionsOfStream  = 64
+	questionsOfCluster = 256
+)
 
 // newStream returns a stream, of whose records some things are encrypted that hides
 // hides.
@@ -97,13 +104,24 @@ func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
 		logger:  h.config.Logger.With("stream", s.Name),
 		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
-		asking:  make(chan struct{}, placesAtOnce),
+		asking:  share.NewSlots(func() share.Bounds { return share.Bounds{Total: questionsOfStream} }),
+		cluster: h.questionsTo(s.Source),
 	}
 	st.encoder.decodes = s.Decode
 	if s.Decrypt != nil {
 		st.encoder.decrypts = &decrypting{by: s.Decrypt, topic: s.Topic, hides: hides, logger: st.logger, now: h.now}
 	}
 	return st
+}
+
+// questionsTo returns the slots for what a source is asked for clients. Some of them remain for
+// the streams that have none, however many others the source does not answer about.
+func (h *Hub) questionsTo(source upstream.Source) *share.Slots {
+	slots, _ := h.questions.LoadOrStore(source, share.NewSlots(func() share.Bounds {
+		return share.Bounds{Total: questionsOfCluster, Spare: true}
+	}))
+	of, _ := slots.(*share.Slots)
+	return of
 }
 
 // isTemplate reports whether tenants have streams of their own of this one.

@@ -46,7 +46,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		log:       l,
 		owner:     req.Owner,
 		shard:     req.Shard,
-		client:    client{req.Tenant, req.Principal},
+		client:    client{Tenant: req.Tenant, Principal: req.Principal},
 		failOnGap: req.FailOnGap,
 		start:     req.Start.Kind,
 		redaction: req.Rows.Redaction,
@@ -208,7 +208,7 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 	if len(ask) == 0 {
 		return false, nil, nil
 	}
-	err = s.stream.readEach(ctx, s.stream.topicNow(), ask, searchRead, func(f *upstream.Fetched) {
+	visit := func(f *upstream.Fetched) {
 		if f.Gap == nil || f.Gap.Reason != record.GapTruncated {
 			return
 		}
@@ -220,6 +220,9 @@ func (s *Subscription) cutToEnd(ctx context.Context) (cut bool, undated []record
 		if was.Epoch < 0 {
 			undated = append(undated, to)
 		}
+	}
+	err = s.stream.question(ctx, s.client, func() error {
+		return s.stream.readEach(ctx, s.stream.topicNow(), ask, searchRead, visit)
 	})
 	if err != nil {
 		return false, nil, err

@@ -172,7 +172,7 @@ func (t *turns) enter(k *task, of client) {
 	if k.running || k.removed {
 		return
 	}
-	by := t.all.member(of.tenant).member(of.principal)
+	by := t.all.member(of.Tenant).member(of.Principal)
 	if slices.ContainsFunc(k.places, func(p place) bool { return p.of == by }) {
 		return
 	}

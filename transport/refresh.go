@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"sync"
 
 	"sluice/auth"
 	"sluice/hub"
@@ -12,36 +13,49 @@ import (
 // after grants, issuers or what a Keeper knows have been replaced. What a client may no longer read is not
 // delivered any more: its subscription ends before the next record, or the session does
 // where the dialect has no message for the end of a subscription. RightsChanged returns
-// once every session has been told; it waits for Kafka where a replay becomes shorter.
+// once every session has been told; it waits for Kafka where a replay becomes shorter, for
+// all such sessions at the same time, and no longer than a request may wait.
 func (s *Server) RightsChanged() {
+	var asking sync.WaitGroup
 	for _, x := range s.sessions.all() {
-		x.refresh()
+		if !x.refreshed(false) {
+			// The hub bounds how many questions Kafka has at once, and asks equal ones once. An
+			// answer that does not come holds up no session that needs another one, or none.
+			asking.Go(func() { x.refreshed(true) })
+		}
 	}
+	asking.Wait()
 }
 
 // refresh gives the session the rights that are in force, if its own were replaced. A
 // session calls it when it has become visible to RightsChanged, or has got another
 // principal: the rights that it was given before that may be older.
-func (s *session) refresh() {
+func (s *session) refresh() { s.refreshed(true) }
+
+// refreshed reports false, and does nothing, if Kafka is to be asked and may not be.
+func (s *session) refreshed(ask bool) bool {
 	for {
 		p := s.who()
 		if p == nil || s.server.config.Auth.InForce(p) {
-			return
+			return true
 		}
 		now, err := s.server.config.Auth.Refresh(p)
 		if err != nil {
 			s.closeSoon(endByFault(withdrawn(err)))
-			return
+			return true
+		}
+		if !ask && len(s.shorter(p, now)) > 0 {
+			return false
 		}
 		ctx, cancel := s.server.requestContext()
 		bounds, err := s.narrower(ctx, p, now)
 		cancel()
 		if err != nil {
 			s.closeSoon(endByFault(faultOf(err)))
-			return
+			return true
 		}
 		if s.assume(p, now, bounds) {
-			return
+			return true
 		}
 		// The session was renewed meanwhile.
 	}
@@ -50,13 +64,18 @@ func (s *session) refresh() {
 // narrower returns how far back the streams that the session replays may be read,
 // where a new token allows less than the current one.
 func (s *session) narrower(ctx context.Context, current, p *auth.Principal) (map[string]hub.Bound, error) {
-	var less []string
+	return s.server.bounds(ctx, p, s.shorter(current, p))
+}
+
+// shorter returns the streams whose replays a new token allows less far back than the current
+// one.
+func (s *session) shorter(current, p *auth.Principal) (less []string) {
 	for _, stream := range s.replayed() {
 		if s.server.replaysLess(current, p, stream) && p.May(auth.Subscribe, stream) {
 			less = append(less, stream)
 		}
 	}
-	return s.server.bounds(ctx, p, less)
+	return less
 }
 
 // replayed returns the streams that the session replays. It does not ask the executor, which

@@ -53,6 +53,7 @@ var againstOrder = map[string]int{
 	"hub/redisstore":        0,
 	"hub/registry":          0,
 	"hub/schema":            1,
+	"hub/share":             0,
 	"transport":             9,
 	"transport/audit":       0,
 	"transport/client":      1,

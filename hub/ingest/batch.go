@@ -7,6 +7,7 @@ import (
 
 	"sluice/hub/filter"
 	"sluice/hub/record"
+	"sluice/hub/share"
 	"sluice/hub/upstream"
 )
 
@@ -187,12 +188,18 @@ func (b *Batch) Kept(by Step) any {
 	return nil
 }
 
+// client returns whom the memory of the records is accounted to.
+func (b *Batch) client() share.Client {
+	return share.Client{Tenant: b.Tenant, Principal: b.Principal}
+}
+
 // remaining returns the records without a verdict, and their indexes.
 func (b *Batch) remaining() (messages []upstream.Message, index []int) {
 	messages, index = make([]upstream.Message, 0, b.pending), make([]int, 0, b.pending)
 	for i := range b.messages {
 		if !b.settled[i] {
 			messages, index = append(messages, b.messages[i].stored()), append(index, i)
+			messages[len(messages)-1].By = b.client()
 		}
 	}
 	return messages, index

@@ -116,6 +116,7 @@ func (l *letters) store(ctx context.Context, store Store, finish func()) {
 	messages := make([]upstream.Message, len(l.index))
 	for n, i := range l.index {
 		messages[n] = l.message(i)
+		messages[n].By = l.batch.client()
 	}
 	err := store.Publish(ctx, l.batch.Tenant, l.to.Stream, messages, func(stored []upstream.Stored) {
 		for n, i := range l.index {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/hub/record"
+	"sluice/hub/share"
 )
 
 // Message is a message that a client asks to store. A nil Key is a null key and a
@@ -16,6 +17,9 @@ type Message struct {
 	Value   []byte
 	// Timestamp is in Unix milliseconds, 0 for the time of the call.
 	Timestamp int64
+	// By is the client whose message it is. A Producer shares its memory out by that of the
+	// first message of a call.
+	By share.Client
 }
 
 // Stored tells where a message is stored, or why it is not.

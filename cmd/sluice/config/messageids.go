@@ -13,7 +13,7 @@ type MessageIDs struct {
 	Skew          time.Duration `koanf:"skew" default:"10s" validate:"between=0s..10m" doc:"how much the clocks of instances and brokers may differ: records are looked for from this time before their publish"`
 	LookbackTime  time.Duration `koanf:"lookback_time" default:"5s" validate:"between=100ms..1m" doc:"how long a publish waits until the records of its stream are looked through for its message id, at most limits/publish_timeout; then the answer is publish_unknown"`
 	LookbackBytes Size          `koanf:"lookback_bytes" default:"256MiB" validate:"between=1MiB..64GiB" doc:"size of the records of a stream that are looked through for records with message ids at a time; with more records in that time, the answer is publish_unknown until window has passed. They are not kept in memory"`
-	Lookbacks     int           `koanf:"lookbacks" default:"4" validate:"between=1..1000" unit:"streams" doc:"streams that are looked through at the same time on this instance; further ones wait"`
+	Lookbacks     int           `koanf:"lookbacks" default:"4" validate:"between=1..1000" unit:"streams" doc:"streams that are looked through at the same time on this instance; further ones wait. Tenants have turns alike; one alone has three quarters of them at most, and a principal half"`
 }
 
 // IngestMessageIDs says what a stream demands of message ids.

@@ -128,7 +128,7 @@ type source struct {
 }
 
 func (s source) Read(ctx context.Context, topic record.Topic, from []record.PartitionOffset, most int, visit func(*upstream.Fetched)) error {
-	if s.world.stuck {
+	if s.world.stuck || s.world.stuckTopics != nil && s.world.stuckTopics(topic.Name) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -159,6 +159,8 @@ type world struct {
 	away   string        // the stream whose topic cannot be read
 	stuck  bool          // reads wait for their context
 	freed  chan struct{} // or until this is closed; nil for never
+	// stuckTopics are those whose reads wait, in addition.
+	stuckTopics func(name string) bool
 }
 
 func newWorld(t *testing.T) *world {

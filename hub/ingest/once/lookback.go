@@ -11,6 +11,7 @@ import (
 
 	"sluice/hub/ingest"
 	"sluice/hub/record"
+	"sluice/hub/share"
 )
 
 // look is a record that is looked for by its token.
@@ -62,7 +63,7 @@ var errBrokenOff = errors.New("the log was not looked through")
 type lookbacks struct {
 	config *Config
 	stats  *stats
-	slots  chan struct{}
+	slots  *share.Slots
 
 	mu    sync.Mutex
 	queue map[place][]*look
@@ -74,13 +75,17 @@ type place struct{ tenant, stream string }
 
 func newLookbacks(config *Config, stats *stats) *lookbacks {
 	return &lookbacks{
-		config: config, stats: stats, slots: make(chan struct{}, config.Lookbacks),
+		config: config, stats: stats,
+		// A look takes long, for which time nobody has all slots.
+		slots: share.NewSlots(func() share.Bounds {
+			return share.Bounds{Total: config.Lookbacks, Principal: max(1, config.Lookbacks/2), Spare: true}
+		}),
 		queue: make(map[place][]*look), busy: make(map[place]chan struct{}),
 	}
 }
 
-// find looks for records in the log of a stream, and returns when all are done.
-func (l *lookbacks) find(ctx context.Context, at place, looks []*look) {
+// find looks for records of a principal in the log of a stream, and returns when all are done.
+func (l *lookbacks) find(ctx context.Context, at place, principal string, looks []*look) {
 	l.mu.Lock()
 	l.queue[at] = append(l.queue[at], looks...)
 	l.mu.Unlock()
@@ -88,7 +93,7 @@ func (l *lookbacks) find(ctx context.Context, at place, looks []*look) {
 		mine, busy := l.begin(at)
 		switch {
 		case len(mine) > 0:
-			l.run(ctx, at, mine, looks)
+			l.run(ctx, at, share.Client{Tenant: at.tenant, Principal: principal}, mine, looks)
 		case busy == nil: // they were just done
 		default:
 			select {
@@ -152,7 +157,7 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 // another client has given its record, nor is it too much for anybody else. Of the records, own
 // are those of who looks: the context is theirs alone, and if it ends, another one looks for the
 // rest.
-func (l *lookbacks) run(ctx context.Context, at place, looks, own []*look) {
+func (l *lookbacks) run(ctx context.Context, at place, of share.Client, looks, own []*look) {
 	defer l.end(at)
 	err := errBrokenOff // unless a slot is free
 	defer func() {
@@ -163,13 +168,11 @@ func (l *lookbacks) run(ctx context.Context, at place, looks, own []*look) {
 			w.end(err)
 		}
 	}()
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-ctx.Done():
-		err = fmt.Errorf("wait to look through the log: %w", ctx.Err())
+	if failed := l.slots.Take(ctx, of); failed != nil {
+		err = fmt.Errorf("wait to look through the log: %w", failed)
 		return
 	}
+	defer l.slots.Give(of)
 	for _, group := range byAge(looks, l.config.Now()) {
 		failed := l.scan(ctx, at, group)
 		if err = failed; failed != nil && ctx.Err() != nil {

@@ -160,7 +160,7 @@ func (s *step) lookBack(ctx context.Context, b *ingest.Batch, all []*held) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.guard.config.LookbackTime)
 	defer cancel()
-	s.guard.lookbacks.find(ctx, place{b.Tenant, b.Stream}, looks)
+	s.guard.lookbacks.find(ctx, place{b.Tenant, b.Stream}, b.Principal, looks)
 	letters := s.letters(ctx, b, looks)
 	for n, h := range open {
 		w := looks[n]
@@ -188,7 +188,7 @@ func (s *step) letters(ctx context.Context, b *ingest.Batch, looks []*look) []*l
 	if len(asked) == 0 {
 		return nil
 	}
-	s.guard.lookbacks.find(ctx, place{b.Tenant, s.policy.DeadLetters}, asked)
+	s.guard.lookbacks.find(ctx, place{b.Tenant, s.policy.DeadLetters}, b.Principal, asked)
 	next := 0
 	for n := range all {
 		if all[n] == nil {

@@ -3,6 +3,7 @@ package once_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -662,5 +663,51 @@ func TestManyLookTogether(t *testing.T) {
 		if got := w.values("orders"); len(got) != n {
 			t.Errorf("%d are stored", len(got))
 		}
+	})
+}
+
+// TestTenantsLookBackInTurn: a tenant whose lookbacks take as long as they may keeps no other
+// tenant's publisher from the answer, however many streams it has.
+func TestTenantsLookBackInTurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		streams := map[string]ingest.Stream{"orders": {Once: i.guard.Step(plain())}}
+		for n := range 8 {
+			streams[fmt.Sprint("s", n)] = streams["orders"]
+			w.topics.Create(fmt.Sprint("s", n), 1)
+		}
+		i.pipeline.SetStreams(streams)
+		i.produces = i.lost(true)
+		publish := func(by ingest.Publisher, stream string) string {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			done := make(chan []ingest.Verdict, 1)
+			i.pipeline.Publish(ctx, stream, by, []ingest.Message{message("m", "1")}, func(v []ingest.Verdict) { done <- v })
+			return says((<-done)[0])
+		}
+		greedy := func(n int) ingest.Publisher { return ingest.Publisher{Tenant: "greedy", Principal: fmt.Sprint("p", n)} }
+		modest := ingest.Publisher{Tenant: "modest", Principal: "q"}
+		for n := range 8 {
+			publish(greedy(n), fmt.Sprint("s", n))
+		}
+		publish(modest, "orders")
+		synctest.Wait()
+		w.stuckTopics = func(name string) bool { return name != "orders" }
+		var all sync.WaitGroup
+		for n := range 8 {
+			all.Go(func() { publish(greedy(n), fmt.Sprint("s", n)) })
+		}
+		time.Sleep(time.Second) // they look through the log
+		began := time.Now()
+		if got := publish(modest, "orders"); got != "1:0 again" {
+			t.Errorf("the other tenant got %s", got)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		all.Wait()
 	})
 }

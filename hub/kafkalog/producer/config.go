@@ -12,6 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/share"
 )
 
 // Config configures a Producer. Every field except Compression is required.
@@ -19,7 +20,9 @@ type Config struct {
 	Log *slog.Logger
 	// MemoryBytes bounds the memory of the messages in flight, including some
 	// overhead for each. Beyond it Produce fails with
-	// upstream.ErrPublishOverloaded.
+	// upstream.ErrPublishOverloaded. A principal with messages in flight has no more of it
+	// than is left, and a tenant no more than three times as much, so that some is left for
+	// others.
 	MemoryBytes int64
 	// BatchBytes bounds a batch before compression. It should be below the
 	// topics' max.message.bytes (1 MiB by default); a single message may exceed
@@ -69,7 +72,7 @@ type Producer struct {
 	cluster *kafkalog.Cluster
 	config  Config
 
-	memory  atomic.Int64 // bytes in flight
+	memory  share.Memory // of the messages in flight
 	slots   *slots
 	fresh   chan struct{} // signals Run that waiting has topics
 	started atomic.Bool

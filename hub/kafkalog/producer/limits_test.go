@@ -3,6 +3,7 @@ package producer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"sluice/hub/kafkalog"
 	"sluice/hub/kafkalog/producer"
+	"sluice/hub/share"
 	"sluice/hub/upstream"
 )
 
@@ -35,6 +37,38 @@ func TestProducerBoundsMemory(t *testing.T) {
 	}
 	if s := produce(t, p, "t", message(strings.Repeat("x", 4000)))[0]; s.Err != nil {
 		t.Errorf("with the memory given back: %v", s.Err)
+	}
+}
+
+// TestTenantsShareTheMemory: a tenant whose publishes are not answered leaves memory to others,
+// however many principals it has.
+func TestTenantsShareTheMemory(t *testing.T) {
+	t.Parallel()
+	k := newFakeKafka(t, kfake.SeedTopics(1, "t", "u"))
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.MemoryBytes = 40_000 })
+	k.fail(faultSwallow)
+	of := func(tenant string, n int) upstream.Message {
+		m := message(strings.Repeat("x", 800))
+		m.By = share.Client{Tenant: tenant, Principal: fmt.Sprint(n)}
+		return m
+	}
+	var all []<-chan []upstream.Stored
+	for n := range 60 {
+		all = append(all, begin(t.Context(), p, "t", of("greedy", n)))
+	}
+	if bytes := p.Bytes(); bytes < 25_000 || bytes > 31_000 {
+		t.Errorf("a tenant has %d of 40,000", bytes)
+	}
+	if s := produce(t, p, "u", of("modest", 0))[0]; errors.Is(s.Err, upstream.ErrPublishOverloaded) {
+		t.Errorf("another tenant is refused: %v", s.Err)
+	}
+	for _, one := range all {
+		if s := await(t, one)[0]; s.Err != nil && !errors.Is(s.Err, upstream.ErrPublishOverloaded) {
+			t.Errorf("one of the tenant: %v", s.Err)
+		}
+	}
+	if bytes := p.Bytes(); bytes != 0 {
+		t.Errorf("%d bytes are left", bytes)
 	}
 }
 

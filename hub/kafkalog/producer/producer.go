@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/hub/kafkalog"
+	"sluice/hub/share"
 	"sluice/hub/upstream"
 )
 
@@ -25,9 +26,13 @@ func New(cluster *kafkalog.Cluster, config Config) (*Producer, error) {
 	return &Producer{
 		cluster: cluster,
 		config:  config,
-		slots:   newSlots(config.Requests),
-		fresh:   make(chan struct{}, 1),
-		topics:  make(map[string]*topic),
+		memory: share.Memory{
+			Most:      func() int64 { return config.MemoryBytes },
+			Principal: func(_, left int64) int64 { return left },
+		},
+		slots:  newSlots(config.Requests),
+		fresh:  make(chan struct{}, 1),
+		topics: make(map[string]*topic),
 	}, nil
 }
 
@@ -63,7 +68,7 @@ func (p *Producer) Run(ctx context.Context) error {
 }
 
 // Bytes returns the memory of the messages in flight, which MemoryBytes bounds.
-func (p *Producer) Bytes() int64 { return p.memory.Load() }
+func (p *Producer) Bytes() int64 { return p.memory.Bytes() }
 
 // Unavailable returns how many partitions refuse messages at present, with one for each
 // topic whose partitions could not be learned.
@@ -97,12 +102,15 @@ func (p *Producer) Produce(ctx context.Context, topic string, messages []upstrea
 		p.refuse(call, fmt.Errorf("store %d bytes: %w", call.cost, upstream.ErrRecordTooLarge))
 		return
 	}
-	if p.memory.Add(call.cost) > p.config.MemoryBytes {
-		p.memory.Add(-call.cost)
+	var by share.Client
+	if len(messages) > 0 {
+		by = messages[0].By
+	}
+	if answer, _ := p.memory.Reserve(by, call.cost); answer != share.Granted {
 		p.refuse(call, upstream.ErrPublishOverloaded)
 		return
 	}
-	call.release = func() { p.memory.Add(-call.cost) }
+	call.release = func() { p.memory.Give(by, call.cost) }
 
 	for len(messages) > 0 {
 		t := p.topic(topic)
