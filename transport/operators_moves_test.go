@@ -102,7 +102,7 @@ func TestClientsThatWereAwayAreToldOfAMove(t *testing.T) {
 	live := token(t, "u", "live", time.Hour)
 	s := in.dial("", live)
 	s.until("welcome")
-	subscribe := func(more string) { s.send(`{"type":"subscribe","id":"a","cursor_name":"n",` + more + `}`) }
+	subscribe := func(more string) { s.send(`{"type":"subscribe","id":"a","cursor_name":"n",%s}`, more) }
 	leave := func() string {
 		cursor := s.until("caught_up").str("cursor")
 		s.send(`{"type":"ack","id":"a","cursor":%q}`, cursor)
