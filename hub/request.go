@@ -32,9 +32,11 @@ type Start struct {
 	Last int
 	// Position is for StartCursor and StartNamed, and for StartOffset, which knows
 	// no topic and reads partitions that it does not name from their ends. At is when
-	// the cursor was made.
+	// the cursor was made, Lease what it says of a named cursor, or the fence of the one
+	// where it begins: the cursors of the subscription say the same.
 	Position record.Position
 	At       time.Time
+	Lease    int64
 }
 
 // Rows are the records of a stream that a subscriber has a right to read.

@@ -49,6 +49,7 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 		client:    client{Tenant: req.Tenant, Principal: req.Principal},
 		failOnGap: req.FailOnGap,
 		start:     req.Start.Kind,
+		lease:     req.Start.Lease,
 		redaction: req.Rows.Redaction,
 		status:    l.status.Load(),
 	}

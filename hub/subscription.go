@@ -31,6 +31,7 @@ type Subscription struct {
 	slot int   // in feed.subs, guarded by feed.mu
 
 	start StartKind
+	lease int64 // that its cursors name, see record.StreamPosition
 
 	mode    mode
 	paused  bool
@@ -159,11 +160,25 @@ func (s *Subscription) Position() record.Position {
 
 // Cursor returns the text of a cursor after everything that Next has returned.
 func (s *Subscription) Cursor() string {
+	made := s.hub.now()
 	if s.own == nil && s.pending == nil {
-		return s.at.cursor(s.stream.Name)
+		if s.lease == 0 {
+			return s.at.cursor(s.stream.Name)
+		}
+		made = s.at.made // it stays the same while it is at the mark
 	}
-	return record.Cursor{At: s.hub.now(), Streams: []record.StreamPosition{{Stream: s.stream.Name, Position: s.Position()}}}.String()
+	return record.Cursor{At: made, Streams: []record.StreamPosition{s.StreamPosition()}}.String()
 }
+
+// StreamPosition returns the position after everything that Next has returned as a part of a
+// cursor.
+func (s *Subscription) StreamPosition() record.StreamPosition {
+	return record.StreamPosition{Stream: s.stream.Name, Position: s.Position(), Lease: s.lease}
+}
+
+// Under has the cursors of the subscription name the lease of a named cursor, which its
+// owner has taken for it.
+func (s *Subscription) Under(lease int64) { s.lease = lease }
 
 // Stream returns the public name of the stream.
 func (s *Subscription) Stream() string { return s.stream.Name }

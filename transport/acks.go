@@ -2,7 +2,6 @@ package transport
 
 import (
 	"errors"
-	"time"
 
 	"sluice/hub/cursors"
 	"sluice/hub/record"
@@ -58,7 +57,7 @@ func (s *session) answerAck(sc *scratch, id string, of *subscription, stream str
 	if now := s.find(id); errors.Is(done.Err, cursors.ErrSuperseded) && (now != nil && now != of || wasMoved(of.lease, done.Err)) {
 		return
 	}
-	s.tellAcked(sc, id, storedCursor(stream, done.Position, done.At), done.Err)
+	s.tellAcked(sc, id, storedCursor(stream, done.Stored), done.Err)
 }
 
 // acceptAck finds the subscription and the position that an ack refers to. The
@@ -83,6 +82,7 @@ func (s *session) acceptAck(id string, c record.Cursor) (*subscription, cursors.
 }
 
 // storedCursor returns the text of a cursor that is stored under a name.
-func storedCursor(stream string, at record.Position, made time.Time) string {
-	return record.Cursor{At: made, Streams: []record.StreamPosition{{Stream: stream, Position: at}}}.String()
+func storedCursor(stream string, stored cursors.Stored) string {
+	at := record.StreamPosition{Stream: stream, Position: stored.Position, Lease: stored.Fence}
+	return record.Cursor{At: stored.At, Streams: []record.StreamPosition{at}}.String()
 }

@@ -8,7 +8,6 @@ import (
 
 	"sluice/hub"
 	"sluice/hub/cursors"
-	"sluice/hub/record"
 	"sluice/transport/wire"
 )
 
@@ -19,15 +18,19 @@ import (
 func (s *Server) claim(ctx context.Context, sub *subscription) (hub.Begun, *wire.Error) {
 	c := sub.claim
 	sub.claim = nil
-	at, lease, err := s.config.Committer.Take(ctx, c.reading.name(c.of), c.superseded)
-	var named *record.Position
+	stored, lease, err := s.config.Committer.Take(ctx, c.reading.name(c.of), c.superseded)
+	var named *cursors.Stored
 	switch {
 	case err == nil:
-		named = &at
+		named = &stored
 	case !errors.Is(err, cursors.ErrNoCursor):
 		return c.begun, faultOf(err)
 	}
 	sub.lease = lease
+	// An operator who has moved the name meanwhile has taken it from whoever held it.
+	if fault := goesOn(c.request.Start, named); fault != nil {
+		return c.begun, fault
+	}
 	if c.movedTo(named) {
 		start, fault := s.chooseStart(c.reading, named)
 		if fault != nil {
@@ -42,6 +45,7 @@ func (s *Server) claim(ctx context.Context, sub *subscription) (hub.Begun, *wire
 		sub.Subscription, c.begun = again, begun
 		sub.began = s.audit.begins(c.reading.Reading, start, begun)
 	}
+	sub.Under(lease.Fence())
 	if len(c.begun.Cut) > 0 {
 		if err := lease.Cut(ctx, sub.Position().Topic, c.begun.Cut, s.now()); err != nil {
 			return c.begun, faultOf(err)
@@ -52,14 +56,14 @@ func (s *Server) claim(ctx context.Context, sub *subscription) (hub.Begun, *wire
 
 // movedTo reports whether the subscription has to begin anew, as another position is
 // stored, nil for none, than was when it began: the last holder has acked meanwhile.
-func (c *claim) movedTo(named *record.Position) bool {
+func (c *claim) movedTo(named *cursors.Stored) bool {
 	if _, ok := c.reading.resumes(); ok || c.reading.Reset {
 		return false
 	}
 	if named == nil || c.at == nil {
 		return named != c.at
 	}
-	return named.Topic != c.at.Topic || !slices.Equal(named.Offsets, c.at.Offsets)
+	return named.Position.Topic != c.at.Position.Topic || !slices.Equal(named.Position.Offsets, c.at.Position.Offsets)
 }
 
 // claimAll takes the named cursors of those members that have claims, some at the same

@@ -54,13 +54,13 @@ func (s *Server) handleGetCursor(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := s.waitFor(r.Context(), p)
 	defer cancel()
-	at, made, err := s.config.Committer.Load(ctx, name)
+	stored, err := s.config.Committer.Load(ctx, name)
 	if fault := s.outcomeOf(p, err); fault != nil {
 		s.refuse(w, r, fault)
 		return
 	}
 	s.audit.cursorActed(r, audit.TypeCursorRead, name.Stream, name.Name, false)
-	s.writeCursor(w, storedCursor(name.Stream, at, made))
+	s.writeCursor(w, storedCursor(name.Stream, stored))
 }
 
 // handlePutCursor serves PUT /v1/cursors/{stream}/{name}, an ack.
@@ -89,7 +89,7 @@ func (s *Server) handlePutCursor(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.audit.cursorActed(r, audit.TypeCursorMoved, name.Stream, name.Name, reset)
-	s.writeCursor(w, storedCursor(name.Stream, stored.Position, stored.At))
+	s.writeCursor(w, storedCursor(name.Stream, stored.Stored))
 }
 
 // setAttempts bounds how often setCursor stores a position, as another one may be stored
@@ -101,16 +101,11 @@ const setAttempts = 3
 func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor, reset bool) (cursors.Committed, *wire.Error) {
 	ctx, cancel := s.waitFor(s.base, p)
 	defer cancel()
-	var asked *record.StreamPosition
-	for i := range c.Streams {
-		if c.Streams[i].Stream == name.Stream {
-			asked = &c.Streams[i]
-		}
-	}
-	if asked == nil {
+	asked, ok := c.Stream(name.Stream)
+	if !ok {
 		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor belongs to another stream")
 	}
-	at, err := s.config.Hub.Vouch(ctx, p.Tenant(), *asked)
+	at, err := s.config.Hub.Vouch(ctx, p.Tenant(), asked)
 	if errors.Is(err, record.ErrBadCursor) {
 		return cursors.Committed{}, wire.Errorf(wire.BadCursor, "the cursor is ahead of the stream's end")
 	}
@@ -119,14 +114,20 @@ func (s *Server) setCursor(p *auth.Principal, name cursors.Key, c record.Cursor,
 	}
 	for try := 1; ; try++ {
 		stored := make(chan cursors.Committed, 1)
-		s.config.Committer.Set(name, at, c.At, reset, func(done cursors.Committed) { stored <- done })
+		s.config.Committer.Set(name, at, c.At, asked.Lease, reset, func(done cursors.Committed) { stored <- done })
 		var done cursors.Committed
 		select {
 		case done = <-stored:
 		case <-ctx.Done():
 			done.Err = ctx.Err()
 		}
+		if done.Fence == 0 { // it is stored as it is
+			done.Fence = asked.Lease
+		}
 		fault := s.outcomeOf(p, done.Err)
+		if fault != nil && fault.Code == wire.CursorMoved {
+			fault.Message = "an operator has moved the named cursor since this position was read from it: go on from the cursor that is stored, or store this one with reset=true"
+		}
 		if fault != nil || reset || try == setAttempts {
 			return done, fault
 		}

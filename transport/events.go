@@ -169,13 +169,14 @@ func (s *Server) setEventHeaders(h http.Header, d dialect) {
 }
 
 // refuseInStream answers a fault as a stream, where an EventSource can read it. An
-// EventSource whose Last-Event-ID is refused comes back without it, once: if the URL
+// EventSource whose Last-Event-ID is refused, as it is none or older than the move of a named
+// cursor, comes back without it, once: if the URL
 // has a bad cursor as well, the next request has no header that could be at fault.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), d)
 	w.WriteHeader(http.StatusOK)
 	closing := closingOf(fault)
-	closing.Forget = fault.Code == wire.BadCursor && r.Header.Get("Last-Event-ID") != ""
+	closing.Forget = (fault.Code == wire.BadCursor || fault.Code == wire.CursorMoved) && r.Header.Get("Last-Event-ID") != ""
 	_, _ = w.Write(d.encodeClosing(nil, closing, 0, ""))
 }

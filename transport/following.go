@@ -82,6 +82,7 @@ func (s *Server) bringUpToDate(x *session, own *place) {
 			if failed {
 				x.lacks.Store(true)
 				s.noteFault(fault, x.address)
+				x.groupMoved(own, l.group, fault)
 			}
 		}
 		if l.group.asked.CursorName != "" {
@@ -138,8 +139,22 @@ func (s *Server) claimFitting(ctx context.Context, x *session, own *place, p *au
 		members[i].sub.release()
 		x.lacks.Store(true)
 		s.noteFault(fault, x.address)
+		x.groupMoved(own, l.group, fault)
 	}
 	return taken
+}
+
+// groupMoved ends a group if a stream cannot join it as an operator has moved the stream's named
+// cursor since the stream has left.
+func (s *session) groupMoved(own *place, g *group, fault *wire.Error) {
+	if fault.Code != wire.CursorMoved {
+		return
+	}
+	s.doAside(own, func(s *session, sc *scratch) {
+		if !s.closing && s.findGroup(g.id) == g {
+			s.endGroup(g, subscriptionEnd{reason: wire.ReasonMoved, fault: fault}, sc)
+		}
+	})
 }
 
 // lacking returns what the groups of the session lack of the streams in force. Where a

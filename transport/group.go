@@ -92,7 +92,7 @@ func (s *session) positions(g *group, at time.Time) record.Cursor {
 	c := record.Cursor{At: at}
 	for _, sub := range s.subs {
 		if sub.group == g {
-			c.Streams = append(c.Streams, record.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
+			c.Streams = append(c.Streams, sub.StreamPosition())
 		}
 	}
 	for _, a := range g.apart {

@@ -61,7 +61,7 @@ func (s *session) ackGroup(g *group, c record.Cursor) *wire.Error {
 // answerGroupAck notes that a named cursor is stored, and answers with the last one.
 func (s *session) answerGroupAck(sc *scratch, a *groupAck, stream string, done cursors.Committed) {
 	if done.Err == nil {
-		a.stored.Streams = append(a.stored.Streams, record.StreamPosition{Stream: stream, Position: done.Position})
+		a.stored.Streams = append(a.stored.Streams, record.StreamPosition{Stream: stream, Position: done.Position, Lease: done.Fence})
 		if done.At.After(a.stored.At) {
 			a.stored.At = done.At
 		}

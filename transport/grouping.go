@@ -101,7 +101,7 @@ func (s *session) roomFor(g *group, members []begunMember) *wire.Error {
 		}
 		for _, m := range members {
 			c.Streams = slices.DeleteFunc(c.Streams, func(at record.StreamPosition) bool { return at.Stream == m.sub.Stream() })
-			c.Streams = append(c.Streams, record.StreamPosition{Stream: m.sub.Stream(), Position: m.sub.Position()})
+			c.Streams = append(c.Streams, m.sub.StreamPosition())
 		}
 		return s.server.checkCursor(c.String())
 	}
@@ -323,7 +323,8 @@ func (s *session) stillAllowed(p *auth.Principal, members []begunMember) []begun
 // leave removes a member from its group. Its stream continues from there if it comes
 // back.
 func (s *session) leave(sub *subscription) {
-	at := record.StreamPosition{Stream: sub.Stream(), Position: sub.Position().Clone()}
+	at := sub.StreamPosition()
+	at.Position = at.Position.Clone()
 	sub.group.apart = append(sub.group.apart, apart{StreamPosition: at})
 	s.remove(sub)
 }

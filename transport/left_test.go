@@ -52,13 +52,13 @@ func (a *absent) Offsets(ctx context.Context, topic record.Topic, m upstream.Off
 }
 
 // Load implements cursors.Store.
-func (a *absent) Load(ctx context.Context, _ cursors.Key) (record.Position, time.Time, error) {
-	return record.Position{}, time.Time{}, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Load(ctx context.Context, _ cursors.Key) (cursors.Stored, error) {
+	return cursors.Stored{}, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // Take implements cursors.Store.
-func (a *absent) Take(ctx context.Context, _ cursors.Key) (record.Position, int64, error) {
-	return record.Position{}, 0, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
+func (a *absent) Take(ctx context.Context, _ cursors.Key) (cursors.Stored, error) {
+	return cursors.Stored{}, fmt.Errorf("%w: %w", cursors.ErrStoreUnavailable, a.wait(ctx))
 }
 
 // TestClientsThatLeaveAreNoFault: a client that leaves while its request waits for

@@ -54,7 +54,7 @@ func (s *Server) cursorViewOf(listed cursors.Listed, owner auth.Owner) cursorVie
 	v := cursorView{
 		Stream: listed.Stream, Name: listed.Name, Principal: listed.Principal,
 		Subject: owner.Subject, Issuer: owner.Issuer, Tenant: owner.Tenant,
-		StoredAt: listed.At.UnixMilli(), Cursor: storedCursor(listed.Stream, listed.Position, listed.At),
+		StoredAt: listed.At.UnixMilli(), Cursor: storedCursor(listed.Stream, listed.Stored),
 		Position: positionView{Partitions: []placeView{}}, Held: s.config.Committer.Held(listed.Key),
 	}
 	for _, at := range listed.Position.Offsets {
@@ -170,7 +170,7 @@ func movedTo(from wire.From) string {
 func (s *Server) moveCursor(ctx context.Context, o operator, name cursors.Key, owner auth.Owner, from wire.From) (cursors.Listed, *wire.Error) {
 	ctx, cancel := s.waitFor(ctx, o.principal)
 	defer cancel()
-	_, _, err := s.config.Committer.Load(ctx, name)
+	_, err := s.config.Committer.Load(ctx, name)
 	if errors.Is(err, cursors.ErrNoCursor) {
 		return cursors.Listed{}, s.outcome(o.principal, wire.Errorf(wire.CursorLost, "no cursor is stored under this name for this principal, and only one that is stored can be moved"))
 	}
@@ -181,11 +181,11 @@ func (s *Server) moveCursor(ctx context.Context, o operator, name cursors.Key, o
 	if fault = s.outcome(o.principal, fault); fault != nil {
 		return cursors.Listed{}, fault
 	}
-	now := s.now()
-	if fault := s.outcomeOf(o.principal, s.config.Committer.Move(ctx, name, at, now)); fault != nil {
+	stored, err := s.config.Committer.Move(ctx, name, at, s.now())
+	if fault := s.outcomeOf(o.principal, err); fault != nil {
 		return cursors.Listed{}, fault
 	}
-	return cursors.Listed{Key: name, Position: at, At: now}, nil
+	return cursors.Listed{Key: name, Stored: stored}, nil
 }
 
 // nobody owns a subscription that nothing is delivered to.
@@ -227,7 +227,7 @@ func (s *Server) handleRemoveCursor(w http.ResponseWriter, r *http.Request, o op
 	noteTarget(r, audit.Target{Stream: name.Stream, Name: name.Name, Principal: name.Principal, Tenant: owner.Tenant})
 	ctx, cancel := s.waitFor(r.Context(), o.principal)
 	defer cancel()
-	_, _, err := s.config.Committer.Load(ctx, name)
+	_, err := s.config.Committer.Load(ctx, name)
 	if err == nil {
 		err = s.config.Committer.Remove(ctx, name)
 	}

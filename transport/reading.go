@@ -35,11 +35,11 @@ func (r *reading) name(p *auth.Principal) cursors.Key {
 }
 
 // resumes returns the position that the client itself sends, if it has the stream.
-func (r *reading) resumes() (record.Position, bool) {
+func (r *reading) resumes() (record.StreamPosition, bool) {
 	if r.known == nil {
-		return record.Position{}, false
+		return record.StreamPosition{}, false
 	}
-	return r.known.Position(r.stream)
+	return r.known.Stream(r.stream)
 }
 
 // starts returns the start if the client sends no position itself and none is stored

@@ -33,7 +33,7 @@ func (s *session) cursor(now monotime) string {
 func (s *session) allPositions(at time.Time) record.Cursor {
 	c := record.Cursor{At: at}
 	for _, sub := range s.subs {
-		c.Streams = append(c.Streams, record.StreamPosition{Stream: sub.Stream(), Position: sub.Position()})
+		c.Streams = append(c.Streams, sub.StreamPosition())
 	}
 	for _, g := range s.groups {
 		for _, a := range g.apart {

@@ -247,7 +247,7 @@ type claim struct {
 	reading    reading
 	request    hub.Request
 	begun      hub.Begun
-	at         *record.Position // what was stored when the subscription began, nil for nothing
+	at         *cursors.Stored // what was stored when the subscription began, nil for nothing
 	superseded func(*cursors.Lease)
 }
 

@@ -19,6 +19,7 @@ type memoryStore struct {
 	fences map[cursors.Key]int64
 	moved  map[cursors.Key]int64 // the fences of operators
 	fence  int64
+	took   int64 // how many times names have been taken
 	away   bool
 	// taking is called, with the lock, before each take.
 	taking func(cursors.Key)
@@ -48,49 +49,61 @@ func (m *memoryStore) setAway(away bool) {
 	m.away = away
 }
 
-func (m *memoryStore) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
+func (m *memoryStore) Load(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	if err := m.wait(ctx); err != nil {
-		return record.Position{}, time.Time{}, err
+		return cursors.Stored{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.at[name]
 	switch {
 	case m.away:
-		return record.Position{}, time.Time{}, cursors.ErrStoreUnavailable
+		return cursors.Stored{}, cursors.ErrStoreUnavailable
 	case !ok:
-		return record.Position{}, time.Time{}, cursors.ErrNoCursor
+		return cursors.Stored{}, cursors.ErrNoCursor
 	}
-	return c.Position, c.At, nil
+	return m.stored(c), nil
 }
 
-func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
+// stored returns what is stored under the name of a commit. The caller holds the lock.
+func (m *memoryStore) stored(c cursors.Commit) cursors.Stored {
+	return cursors.Stored{Position: c.Position, At: c.At, Fence: m.fences[c.Key], Moved: m.moved[c.Key]}
+}
+
+// next returns a fence, which is a time, as in Redis. The caller holds the lock.
+func (m *memoryStore) next() int64 {
+	m.fence = max(m.fence+1, time.Now().UnixMicro())
+	return m.fence
+}
+
+func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	if err := m.wait(ctx); err != nil {
-		return record.Position{}, 0, err
+		return cursors.Stored{}, err
 	}
 	m.mu.Lock()
 	if m.taking != nil {
 		m.taking(name)
 	}
 	m.mu.Unlock()
-	at, _, err := m.Load(ctx, name)
+	stored, err := m.Load(ctx, name)
 	m.mu.Lock()
 	if m.away {
 		m.mu.Unlock()
-		return at, 0, err
+		return stored, err
 	}
 	if m.full(name) {
 		m.mu.Unlock()
-		return record.Position{}, 0, cursors.ErrTooManyNames
+		return cursors.Stored{}, cursors.ErrTooManyNames
 	}
-	m.fence++
-	m.fences[name] = m.fence
-	fence, taken := m.fence, m.taken
+	stored.Fence, stored.Moved = m.next(), m.moved[name]
+	m.fences[name] = stored.Fence
+	m.took++
+	taken := m.taken
 	m.mu.Unlock()
 	if taken != nil {
-		taken(fence)
+		taken(stored.Fence)
 	}
-	return at, fence, err
+	return stored, err
 }
 
 // full reports whether a name is new, and there are as many as may be. The caller holds
@@ -112,7 +125,7 @@ func (m *memoryStore) full(name cursors.Key) bool {
 func (m *memoryStore) takes() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.fence
+	return m.took
 }
 
 // takeElsewhere takes all names as another instance would, without a message that
@@ -120,9 +133,10 @@ func (m *memoryStore) takes() int64 {
 func (m *memoryStore) takeElsewhere() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fence++
+	m.took++
+	fence := m.next()
 	for name := range m.fences {
-		m.fences[name] = m.fence
+		m.fences[name] = fence
 	}
 }
 
@@ -148,6 +162,9 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 				results[i].Err = cursors.ErrMoved
 			}
 			continue
+		case c.Fence == 0 && !c.Reset && c.Since < m.moved[c.Key]:
+			results[i].Err = cursors.ErrMoved
+			continue
 		case c.Fence == 0 && !c.Reset && had.Position.Topic == c.Position.Topic:
 			c.Position = furthest(had.Position, c.Position)
 			m.at[c.Key] = c
@@ -155,7 +172,11 @@ func (m *memoryStore) Commit(ctx context.Context, commits []cursors.Commit) []cu
 			c.Fence == had.Fence && c.Breaks.Of(0) > had.Breaks.Of(0):
 			m.at[c.Key] = c
 		}
-		results[i] = cursors.Committed{Position: m.at[c.Key].Position, At: m.at[c.Key].At}
+		if c.Reset && c.Fence == 0 {
+			delete(m.moved, c.Key)
+		}
+		results[i] = cursors.Committed{Stored: m.stored(m.at[c.Key])}
+		results[i].Fence = max(c.Fence, results[i].Fence)
 	}
 	return results
 }
@@ -186,7 +207,7 @@ func (m *memoryStore) List(ctx context.Context, asked cursors.Listing) (page cur
 	for key, c := range m.at {
 		if strings.HasPrefix(key.Principal, asked.KeyPrefix) && (asked.Principal == "" || key.Principal == asked.Principal) &&
 			(asked.Stream == "" || key.Stream == asked.Stream) && key.Name > asked.After {
-			all = append(all, cursors.Listed{Key: key, Position: c.Position, At: c.At})
+			all = append(all, cursors.Listed{Key: key, Stored: m.stored(c)})
 		}
 	}
 	slices.SortFunc(all, func(a, b cursors.Listed) int { return strings.Compare(a.Name, b.Name) })
@@ -198,19 +219,19 @@ func (m *memoryStore) List(ctx context.Context, asked cursors.Listing) (page cur
 	return page, nil
 }
 
-func (m *memoryStore) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (int64, error) {
+func (m *memoryStore) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (cursors.Stored, error) {
 	if err := m.wait(ctx); err != nil {
-		return 0, err
+		return cursors.Stored{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.at[name]; !ok || m.away {
-		return 0, cursors.ErrNoCursor
+		return cursors.Stored{}, cursors.ErrNoCursor
 	}
-	m.fence++
-	m.fences[name], m.moved[name] = m.fence, m.fence
+	fence := m.next()
+	m.fences[name], m.moved[name] = fence, fence
 	m.at[name] = cursors.Commit{Key: name, Ack: cursors.Ack{Position: to, At: at}}
-	return m.fence, nil
+	return m.stored(m.at[name]), nil
 }
 
 func (m *memoryStore) Delete(ctx context.Context, name cursors.Key) error {
@@ -228,6 +249,6 @@ func (m *memoryStore) Superseded(ctx context.Context, _ func(cursors.Taken), _ f
 	return ctx.Err()
 }
 
-func (*memoryStore) Fences(_ context.Context, names []cursors.Key) ([]int64, error) {
-	return make([]int64, len(names)), nil
+func (*memoryStore) Fences(_ context.Context, names []cursors.Key) ([]cursors.Taken, error) {
+	return make([]cursors.Taken, len(names)), nil
 }

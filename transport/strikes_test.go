@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/hub/cursors"
-	"sluice/hub/record"
 	"sluice/hub/upstream"
 )
 
@@ -119,7 +118,7 @@ func (f faulty) Produce(ctx context.Context, topic string, messages []upstream.M
 }
 
 // Load implements cursors.Store.
-func (f faulty) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
+func (f faulty) Load(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}
@@ -127,7 +126,7 @@ func (f faulty) Load(ctx context.Context, name cursors.Key) (record.Position, ti
 }
 
 // Take implements cursors.Store.
-func (f faulty) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
+func (f faulty) Take(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	if name.Name == boom {
 		panic("a fault of ours")
 	}

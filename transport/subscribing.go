@@ -52,6 +52,9 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 		return nil, hub.Begun{}, fault
 	}
 	start, fault := s.chooseStart(r, named)
+	if fault == nil {
+		fault = goesOn(start, named)
+	}
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
@@ -116,7 +119,7 @@ func evaluated(asked filter.Filter, rows *hub.Rows) bool {
 
 // namedPosition returns what is stored under the name that is to be read from, nil for
 // nothing.
-func (s *Server) namedPosition(ctx context.Context, p *auth.Principal, r reading) (*record.Position, *wire.Error) {
+func (s *Server) namedPosition(ctx context.Context, p *auth.Principal, r reading) (*cursors.Stored, *wire.Error) {
 	switch {
 	case r.CursorName == "":
 		return nil, nil
@@ -125,24 +128,34 @@ func (s *Server) namedPosition(ctx context.Context, p *auth.Principal, r reading
 	case p.Anonymous():
 		return nil, wire.Errorf(wire.Forbidden, "named cursors require authentication")
 	}
-	at, _, err := s.config.Committer.Load(ctx, r.name(p))
+	stored, err := s.config.Committer.Load(ctx, r.name(p))
 	switch {
 	case err == nil:
-		return &at, nil
+		return &stored, nil
 	case errors.Is(err, cursors.ErrNoCursor):
 		return nil, nil
 	}
 	return nil, faultOf(err)
 }
 
+// goesOn returns a fault if reading would begin at a position of the client's own that is from
+// before an operator has moved what is stored under the name, nil for nothing: what the client
+// acks then would undo the move.
+func goesOn(start hub.Start, named *cursors.Stored) *wire.Error {
+	if start.Kind == hub.StartCursor && named != nil && named.Predates(start.Lease, start.At) {
+		return faultOf(cursors.ErrMoved)
+	}
+	return nil
+}
+
 // chooseStart chooses the start position. The position that the client itself sends takes
 // precedence over the named cursor, and the named cursor over from.
-func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wire.Error) {
+func (s *Server) chooseStart(r reading, named *cursors.Stored) (hub.Start, *wire.Error) {
 	if at, ok := r.resumes(); ok {
-		return hub.Start{Kind: hub.StartCursor, Position: at, At: r.known.At}, nil
+		return hub.Start{Kind: hub.StartCursor, Position: at.Position, At: r.known.At, Lease: at.Lease}, nil
 	}
 	if named != nil && !r.Reset {
-		return hub.Start{Kind: hub.StartNamed, Position: *named}, nil
+		return hub.Start{Kind: hub.StartNamed, Position: named.Position, Lease: named.Fence}, nil
 	}
 	from := r.starts()
 	switch from.Kind {
@@ -161,11 +174,11 @@ func (s *Server) chooseStart(r reading, named *record.Position) (hub.Start, *wir
 		if fault != nil {
 			return hub.Start{}, fault
 		}
-		at, ok := c.Position(r.stream)
+		at, ok := c.Stream(r.stream)
 		if !ok {
 			return hub.Start{}, wire.Errorf(wire.BadCursor, "the cursor belongs to other streams")
 		}
-		return hub.Start{Kind: hub.StartCursor, Position: at, At: c.At}, nil
+		return hub.Start{Kind: hub.StartCursor, Position: at.Position, At: c.At, Lease: at.Lease}, nil
 	case wire.StartUnset:
 	}
 	return hub.Start{}, faultOf(cursors.ErrNoCursor)

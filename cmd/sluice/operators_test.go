@@ -70,3 +70,49 @@ func TestSessionsAndCursors(t *testing.T) {
 		t.Errorf("asked was\n%s", strings.Join(*asked, "\n"))
 	}
 }
+
+// TestRevokeSaysWhatIsRevoked: in a sentence, or as the server says it.
+func TestRevokeSaysWhatIsRevoked(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]struct {
+		said  string
+		fault string
+	}{
+		`{"revocation":{"subject":"ada\u001b[2J","before_at":1700000000000,"until_at":1700086400000},"scope":"all_instances"}`: {
+			said: "revoked until 2023-11-15T22:13:20Z: the credentials of the subject ada\\x1b[2J that were issued before 2023-11-14T22:13:20Z\nin force on all instances\n",
+		},
+		`{"revocation":{"issuer":"https://id.example.com","session_id":"08a5","until_at":1700086400000},"scope":"this_instance"}`: {
+			said: "revoked until 2023-11-15T22:13:20Z: the credentials of the session 08a5 from the issuer https://id.example.com\n" +
+				"in force on this instance only, until it ends: without Redis, the others are not told\n",
+		},
+		`{"revocation":{"token_id":"t1","until_at":1700086400000},"scope":"this_instance_until_redis_is_back"}`: {
+			said:  "revoked until 2023-11-15T22:13:20Z: the token t1\nin force on this instance; on the others once Redis is available again\n",
+			fault: "once Redis is available again",
+		},
+		`{"revocation":{"tenant":"a","until_at":1700086400000},"scope":"all_instances"}`: {
+			said: "revoked until 2023-11-15T22:13:20Z: the credentials of the tenant a\nin force on all instances\n",
+		},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if strings.Contains(answer, "until_redis") {
+				w.WriteHeader(http.StatusAccepted)
+			}
+			_, _ = fmt.Fprint(w, answer)
+		}))
+		t.Cleanup(server.Close)
+		for _, asJSON := range []bool{false, true} {
+			root := newRoot()
+			var out, errs strings.Builder
+			root.SetOut(&out)
+			root.SetErr(&errs)
+			root.SetArgs([]string{"revoke", "--subject", "u", "--admin", server.URL, fmt.Sprintf("--json=%t", asJSON)})
+			err := root.ExecuteContext(t.Context())
+			if (err != nil) != (want.fault != "") || err != nil && !strings.Contains(err.Error(), want.fault) {
+				t.Errorf("%s: %v", answer, err)
+			}
+			if said := map[bool]string{false: want.said, true: answer + "\n"}[asJSON]; out.String() != said {
+				t.Errorf("got %q, want %q", out.String(), said)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/cmd/sluice/config"
+	"sluice/cmd/sluice/terminal"
 )
 
 const (
@@ -39,6 +41,7 @@ func newRevoke() *cobra.Command {
 		asked         revocation
 		o             operating
 		lasts, before string
+		asJSON        bool
 	)
 	cmd := &cobra.Command{
 		Use:   "revoke",
@@ -52,8 +55,9 @@ accepted, so that users can log in again. A revocation is kept for --for, by def
 auth/revocations/keep, which must be longer than tokens are valid.
 
 With Redis the revocation is in force on all instances, otherwise only on the
-instance whose admin listener is asked. The command prints which, and fails with
-exit code 1 if the other instances cannot be reached at present.`,
+instance whose admin listener is asked. The command prints what is revoked, until
+when, and which of the two, and fails with exit code 1 if the other instances cannot
+be reached at present. With --json it prints the server's answer.`,
 		Example: `  sluice revoke --subject u42
   sluice revoke --issuer https://id.example.com --session 08a5019c --for 7d`,
 		Args: cobra.NoArgs,
@@ -64,7 +68,7 @@ exit code 1 if the other instances cannot be reached at present.`,
 			if err := asked.check(); err != nil {
 				return err
 			}
-			return asked.send(cmd.Context(), o, cmd.OutOrStdout())
+			return asked.send(cmd.Context(), o, terminal.Safely(cmd.OutOrStdout()), asJSON)
 		},
 	}
 	flags := cmd.Flags()
@@ -75,6 +79,7 @@ exit code 1 if the other instances cannot be reached at present.`,
 	flags.StringVar(&asked.Tenant, "tenant", "", "the credentials of a tenant, by the claim in auth/revocations/tenant_claim")
 	flags.StringVar(&lasts, "for", "", "how long the revocation is kept, such as 24h or 30d")
 	flags.StringVar(&before, "before", "", "only credentials issued before this `time`, such as 2026-11-21T09:00:00Z; default is now for a subject and a tenant, else all")
+	flags.BoolVar(&asJSON, "json", false, "print the server's answer, a JSON object")
 	o.add(cmd)
 	return cmd
 }
@@ -115,8 +120,43 @@ func (r *revocation) check() error {
 // errNotEverywhere is returned for a revocation that other instances do not have yet.
 var errNotEverywhere = errors.New("the revocation is in force on the instance that was asked; the others get it once Redis is available again")
 
+// revoked is a revocation as it is stored.
+type revoked struct {
+	revocation
+	Until int64 `json:"until_at"`
+}
+
+// String describes what is revoked, and until when the revocation is kept.
+func (r revoked) String() string {
+	var what string
+	switch {
+	case r.Subject != "":
+		what = "the credentials of the subject " + printable(r.Subject)
+	case r.TokenID != "":
+		what = "the token " + printable(r.TokenID)
+	case r.SessionID != "":
+		what = "the credentials of the session " + printable(r.SessionID)
+	case r.Tenant != "":
+		what = "the credentials of the tenant " + printable(r.Tenant)
+	}
+	if r.Issuer != "" {
+		what += " from the issuer " + printable(r.Issuer)
+	}
+	if r.Before != 0 {
+		what += " that were issued before " + moment(r.Before)
+	}
+	return fmt.Sprintf("revoked until %s: %s", moment(r.Until), what)
+}
+
+// scopes describe where a revocation is in force.
+var scopes = map[string]string{
+	"all_instances":                     "on all instances",
+	"this_instance":                     "on this instance only, until it ends: without Redis, the others are not told",
+	"this_instance_until_redis_is_back": "on this instance; on the others once Redis is available again",
+}
+
 // send asks the server, and prints what it has stored.
-func (r *revocation) send(ctx context.Context, o operating, out io.Writer) error {
+func (r *revocation) send(ctx context.Context, o operating, out io.Writer, asJSON bool) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -126,18 +166,22 @@ func (r *revocation) send(ctx context.Context, o operating, out io.Writer) error
 		return fmt.Errorf("revoke: %w", err)
 	}
 	var told struct {
-		Revocation json.RawMessage `json:"revocation"`
-		Scope      string          `json:"scope"`
-		Code       string          `json:"code"`
-		Detail     string          `json:"detail"`
+		Revocation *revoked `json:"revocation"`
+		Scope      string   `json:"scope"`
+		Code       string   `json:"code"`
+		Detail     string   `json:"detail"`
 	}
 	if err := json.Unmarshal(answer, &told); err != nil {
 		return fmt.Errorf("revoke: %w", errNotAdmin(status))
 	}
-	if told.Code != "" || len(told.Revocation) == 0 {
+	if told.Code != "" || told.Revocation == nil {
 		return fmt.Errorf("revoke: refused with status %d: %s: %s", status, told.Code, told.Detail)
 	}
-	if _, err := fmt.Fprintf(out, "%s: %s\n", strings.ReplaceAll(told.Scope, "_", " "), told.Revocation); err != nil {
+	line := strings.TrimSpace(string(answer))
+	if !asJSON {
+		line = fmt.Sprintf("%s\nin force %s", told.Revocation, cmp.Or(scopes[told.Scope], "on "+strings.ReplaceAll(told.Scope, "_", " ")))
+	}
+	if _, err := fmt.Fprintln(out, line); err != nil {
 		return err
 	}
 	if status == http.StatusAccepted {

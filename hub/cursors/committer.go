@@ -115,10 +115,10 @@ func (k *Committer) Run(ctx context.Context) error {
 }
 
 // Take makes a subscription the holder of a name, the only one that may ack under
-// it, and returns the stored position. superseded is called, once and from any
+// it, and returns what is stored. superseded is called, once and from any
 // goroutine, when another subscription takes the name, which can be before Take
 // returns. With ErrNoCursor the lease is valid.
-func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease)) (record.Position, *Lease, error) {
+func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease)) (Stored, *Lease, error) {
 	// The take of another instance can be heard before the store's answer to this
 	// one arrives.
 	k.mu.Lock()
@@ -130,7 +130,7 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 	known.calls++
 	k.mu.Unlock()
 
-	at, fence, err := k.store.Take(ctx, name)
+	stored, err := k.store.Take(ctx, name)
 	var h *Lease
 	var ended []*Lease
 	k.mu.Lock()
@@ -138,7 +138,7 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 		delete(k.taking, name)
 	}
 	if err == nil || errors.Is(err, ErrNoCursor) {
-		h = &Lease{committer: k, name: name, fence: fence, superseded: superseded}
+		h = &Lease{committer: k, name: name, fence: stored.Fence, superseded: superseded}
 		ended = k.settle(h, known.heard)
 	}
 	k.mu.Unlock()
@@ -146,9 +146,9 @@ func (k *Committer) Take(ctx context.Context, name Key, superseded func(*Lease))
 		lost.superseded(lost)
 	}
 	if h == nil {
-		return record.Position{}, nil, err
+		return Stored{}, nil, err
 	}
-	return at, h, err
+	return stored, h, err
 }
 
 // settle finds the latest lease of a name, given what was heard last from
@@ -182,6 +182,9 @@ func (h *Lease) Moved() bool {
 	defer h.committer.mu.Unlock()
 	return h.moved
 }
+
+// Fence returns the fence of the lease, which the positions that are read under it are since.
+func (h *Lease) Fence() int64 { return h.fence }
 
 // Superseded reports whether another subscription has taken the name.
 func (h *Lease) Superseded() bool {
@@ -234,13 +237,15 @@ func (h *Lease) Cut(ctx context.Context, topic record.TopicID, places []record.P
 	}
 }
 
-// Set moves a named cursor without a lease.
-func (k *Committer) Set(name Key, at record.Position, now time.Time, reset bool, done func(Committed)) {
-	k.commit(Commit{Key: name, Ack: Ack{Position: at, At: now}, Reset: reset}, done)
+// Set moves a named cursor without a lease, to a position that was made at a time, under a
+// lease if it is not 0. It fails with ErrMoved if an operator has moved the name since, unless
+// reset.
+func (k *Committer) Set(name Key, at record.Position, made time.Time, lease int64, reset bool, done func(Committed)) {
+	k.commit(Commit{Key: name, Ack: Ack{Position: at, At: made}, Since: Since(lease, made), Reset: reset}, done)
 }
 
-// Load returns the position stored under a name, and when it was created.
-func (k *Committer) Load(ctx context.Context, name Key) (record.Position, time.Time, error) {
+// Load returns what is stored under a name.
+func (k *Committer) Load(ctx context.Context, name Key) (Stored, error) {
 	return k.store.Load(ctx, name)
 }
 
@@ -292,7 +297,7 @@ func (k *Committer) flush(ctx context.Context) {
 		for _, done := range p.done {
 			done(results[i])
 		}
-		if errors.Is(results[i].Err, ErrSuperseded) {
+		if p.Fence != 0 && errors.Is(results[i].Err, ErrSuperseded) {
 			// The store's refusal of a fence: a later one is stored.
 			k.taken(Taken{Key: p.Key, Fence: p.Fence + 1, Moved: errors.Is(results[i].Err, ErrMoved)})
 		}

@@ -18,12 +18,12 @@ type slowStore struct {
 	writes int
 }
 
-func (c *slowStore) Load(context.Context, cursors.Key) (record.Position, time.Time, error) {
-	return record.Position{}, time.Time{}, cursors.ErrNoCursor
+func (c *slowStore) Load(context.Context, cursors.Key) (cursors.Stored, error) {
+	return cursors.Stored{}, cursors.ErrNoCursor
 }
 
-func (c *slowStore) Take(context.Context, cursors.Key) (record.Position, int64, error) {
-	return record.Position{}, 1, cursors.ErrNoCursor
+func (c *slowStore) Take(context.Context, cursors.Key) (cursors.Stored, error) {
+	return cursors.Stored{Fence: 1}, cursors.ErrNoCursor
 }
 
 func (c *slowStore) Commit(ctx context.Context, commits []cursors.Commit) []cursors.Committed {
@@ -39,8 +39,8 @@ func (c *slowStore) Commit(ctx context.Context, commits []cursors.Commit) []curs
 	return results
 }
 
-func (c *slowStore) Move(context.Context, cursors.Key, record.Position, time.Time) (int64, error) {
-	return 0, cursors.ErrNoCursor
+func (c *slowStore) Move(context.Context, cursors.Key, record.Position, time.Time) (cursors.Stored, error) {
+	return cursors.Stored{}, cursors.ErrNoCursor
 }
 
 func (c *slowStore) Delete(context.Context, cursors.Key) error { return nil }
@@ -84,6 +84,6 @@ func TestAcksAtTheEndAreWritten(t *testing.T) {
 	}
 }
 
-func (*slowStore) Fences(_ context.Context, names []cursors.Key) ([]int64, error) {
-	return make([]int64, len(names)), nil
+func (*slowStore) Fences(_ context.Context, names []cursors.Key) ([]cursors.Taken, error) {
+	return make([]cursors.Taken, len(names)), nil
 }

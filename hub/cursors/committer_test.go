@@ -21,15 +21,15 @@ type ledger struct {
 	refused int64 // fences up to this one are superseded
 }
 
-func (l *ledger) Load(context.Context, cursors.Key) (record.Position, time.Time, error) {
-	return record.Position{}, time.Time{}, cursors.ErrNoCursor
+func (l *ledger) Load(context.Context, cursors.Key) (cursors.Stored, error) {
+	return cursors.Stored{}, cursors.ErrNoCursor
 }
 
-func (l *ledger) Take(context.Context, cursors.Key) (record.Position, int64, error) {
+func (l *ledger) Take(context.Context, cursors.Key) (cursors.Stored, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fence++
-	return record.Position{}, l.fence, cursors.ErrNoCursor
+	return cursors.Stored{Fence: l.fence}, cursors.ErrNoCursor
 }
 
 func (l *ledger) Commit(_ context.Context, commits []cursors.Commit) []cursors.Committed {
@@ -48,11 +48,11 @@ func (l *ledger) Commit(_ context.Context, commits []cursors.Commit) []cursors.C
 	return results
 }
 
-func (l *ledger) Move(context.Context, cursors.Key, record.Position, time.Time) (int64, error) {
+func (l *ledger) Move(_ context.Context, _ cursors.Key, to record.Position, now time.Time) (cursors.Stored, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fence++
-	return l.fence, nil
+	return cursors.Stored{Position: to, At: now, Fence: l.fence, Moved: l.fence}, nil
 }
 
 func (l *ledger) Delete(context.Context, cursors.Key) error { return nil }
@@ -123,7 +123,7 @@ func TestAcksFailWhileTheStoreIsAway(t *testing.T) {
 		defer running.Wait()
 		defer cancel()
 		var got error
-		k.Set(cursors.Key{Name: "a"}, at(1), time.Now(), false, func(c cursors.Committed) { got = c.Err })
+		k.Set(cursors.Key{Name: "a"}, at(1), time.Now(), 0, false, func(c cursors.Committed) { got = c.Err })
 		synctest.Wait()
 		if !errors.Is(got, cursors.ErrStoreUnavailable) {
 			t.Errorf("the ack is done with %v", got)
@@ -171,12 +171,12 @@ func (s *toldStore) Superseded(ctx context.Context, told func(cursors.Taken), _ 
 	return ctx.Err()
 }
 
-func (s *toldStore) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
-	at, fence, err := s.ledger.Take(ctx, name)
+func (s *toldStore) Take(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
+	taken, err := s.ledger.Take(ctx, name)
 	told := <-s.told
-	told(cursors.Taken{Key: name, Fence: fence})
-	told(cursors.Taken{Key: name, Fence: fence + 1})
-	return at, fence, err
+	told(cursors.Taken{Key: name, Fence: taken.Fence})
+	told(cursors.Taken{Key: name, Fence: taken.Fence + 1})
+	return taken, err
 }
 
 // TestNameTakenElsewhereMeanwhile: the take of another instance can be heard
@@ -202,6 +202,6 @@ func TestNameTakenElsewhereMeanwhile(t *testing.T) {
 	})
 }
 
-func (*ledger) Fences(_ context.Context, names []cursors.Key) ([]int64, error) {
-	return make([]int64, len(names)), nil
+func (*ledger) Fences(_ context.Context, names []cursors.Key) ([]cursors.Taken, error) {
+	return make([]cursors.Taken, len(names)), nil
 }

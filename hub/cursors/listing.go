@@ -3,9 +3,6 @@ package cursors
 import (
 	"context"
 	"errors"
-	"time"
-
-	"sluice/hub/record"
 )
 
 // Listing asks for named cursors.
@@ -23,9 +20,7 @@ type Listing struct {
 // Listed is a named cursor that is stored.
 type Listed struct {
 	Key
-	Position record.Position
-	// At is when the position was created.
-	At time.Time
+	Stored
 }
 
 // Page is a part of the named cursors that are stored.

@@ -41,8 +41,8 @@ func (k *Committer) checkFences(ctx context.Context) {
 					return
 				}
 			}
-			for i, name := range some {
-				k.taken(Taken{Key: name, Fence: fences[i]})
+			for _, t := range fences {
+				k.taken(t)
 			}
 		}
 	}

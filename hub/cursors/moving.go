@@ -10,14 +10,14 @@ import (
 
 // Move stores a position under a name that is stored, as it is, also a lower one, from outside
 // of any subscription. The subscription that holds the name, on whichever instance, is
-// superseded, and its lease says that it was moved.
-func (k *Committer) Move(ctx context.Context, name Key, to record.Position, now time.Time) error {
-	fence, err := k.store.Move(ctx, name, to, now)
+// superseded, and its lease says that it was moved. It returns what is stored then.
+func (k *Committer) Move(ctx context.Context, name Key, to record.Position, now time.Time) (Stored, error) {
+	stored, err := k.store.Move(ctx, name, to, now)
 	if err != nil {
-		return err
+		return Stored{}, err
 	}
-	k.taken(Taken{Key: name, Fence: fence, Moved: true})
-	return nil
+	k.taken(Taken{Key: name, Fence: stored.Fence, Moved: true})
+	return stored, nil
 }
 
 // Remove removes a name from outside of any subscription. As with Move, the subscription

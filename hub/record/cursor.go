@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ var ErrBadCursor = errors.New("bad cursor")
 // Its text is "v1." and base64url without padding (RFC 4648, section 5) of: the
 // time it was created, then for each stream its name, the topic's id, and for
 // each partition the next offset and the epoch before it, all as varints, and at
-// the end a CRC-32C. The checksum detects damage, not forgery: a cursor grants
+// the end a CRC-32C. A lease follows the partitions as another one (leaseAsPlace). The checksum detects damage, not forgery: a cursor grants
 // access to nothing that the client may not read anyway. Its time, too, comes
 // from the client and bounds nothing; hub/tips.go describes what does.
 type Cursor struct {
@@ -33,9 +34,45 @@ type Cursor struct {
 type StreamPosition struct {
 	Stream   string
 	Position Position
+	// Lease is the fence of the named cursor under which the position was read, or from
+	// which reading has come to it, 0 for none. It tells whether the position is from
+	// before an operator has moved that cursor.
+	Lease int64
 	// Moved holds the offsets that a client has moved after the tilde, as they
 	// were in the cursor before it.
 	Moved []PartitionOffset
+}
+
+// A lease is written as an offset of a partition that no topic has, as cursors had none at
+// first: versions from before pass over such a partition. They compare its offset with what
+// they have sent, and look an epoch up that is missing: so its number and its epoch, which is
+// none of the two, hold the lease, and its offset is zero.
+const (
+	firstLeasePartition = 1 << 30
+	leaseEpochBits      = 31
+	maxLease            = 1<<(30+leaseEpochBits) - 1
+)
+
+// leaseAsPlace returns the place that stands for a lease.
+func leaseAsPlace(lease int64) PartitionOffset {
+	return PartitionOffset{Partition: int32(firstLeasePartition + lease>>leaseEpochBits), Epoch: int32(lease & math.MaxInt32)}
+}
+
+// leaseOf returns the lease for which a place stands, 0 for a place in a partition.
+func leaseOf(at PartitionOffset) int64 {
+	if at.Partition < firstLeasePartition || at.Offset != 0 || at.Epoch < 0 {
+		return 0
+	}
+	return int64(at.Partition-firstLeasePartition)<<leaseEpochBits | int64(at.Epoch)
+}
+
+// places returns what the text of a cursor has of a position.
+func (s StreamPosition) places() []PartitionOffset {
+	places, at := s.Position.Offsets, leaseAsPlace(s.Lease)
+	if s.Lease <= 0 || s.Lease > maxLease || len(places) > 0 && places[len(places)-1].Partition >= at.Partition {
+		return places // the last is of a partition that a client has invented
+	}
+	return append(slices.Clip(places), at)
 }
 
 // Before returns the offset that the cursor had before the client moved it.
@@ -59,14 +96,20 @@ var (
 	cursorText = base64.RawURLEncoding.Strict()
 )
 
-// Position returns the position in a stream.
-func (c Cursor) Position(stream string) (Position, bool) {
+// Stream returns the position in a stream, and what is known of it.
+func (c Cursor) Stream(stream string) (StreamPosition, bool) {
 	for _, s := range c.Streams {
 		if s.Stream == stream {
-			return s.Position, true
+			return s, true
 		}
 	}
-	return Position{}, false
+	return StreamPosition{}, false
+}
+
+// Position returns the position in a stream.
+func (c Cursor) Position(stream string) (Position, bool) {
+	s, ok := c.Stream(stream)
+	return s.Position, ok
 }
 
 // String returns the cursor's text.
@@ -83,9 +126,10 @@ func (c Cursor) String() string {
 			raw = append(raw, 1)
 			raw = append(raw, s.Position.Topic[:]...)
 		}
-		raw = binary.AppendUvarint(raw, uint64(len(s.Position.Offsets)))
+		places := s.places()
+		raw = binary.AppendUvarint(raw, uint64(len(places)))
 		partition, epoch := int32(-1), int32(0)
-		for _, at := range s.Position.Offsets {
+		for _, at := range places {
 			raw = binary.AppendUvarint(raw, uint64(at.Partition-partition-1))
 			raw = binary.AppendUvarint(raw, uint64(at.Offset))
 			raw = binary.AppendVarint(raw, int64(at.Epoch)-int64(epoch))
@@ -216,6 +260,11 @@ func (r *cursorReader) cursor() Cursor {
 			copy(s.Position.Topic[:], r.bytes(len(TopicID{})))
 		}
 		s.Position.Offsets = r.places()
+		if last := len(s.Position.Offsets) - 1; last >= 0 {
+			if s.Lease = leaseOf(s.Position.Offsets[last]); s.Lease > 0 {
+				s.Position.Offsets = s.Position.Offsets[:last:last]
+			}
+		}
 		c.Streams = append(c.Streams, s)
 	}
 	return c

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sluice/hub/cursors"
-	"sluice/hub/record"
 )
 
 //go:embed commit.lua
@@ -67,7 +66,7 @@ func (s *Store) commit(ctx context.Context, commits []cursors.Commit) ([]cursors
 		err = s.runMany(ctx, "commit cursors", again)
 	}
 	for _, p := range pending {
-		results[p.index] = s.result(p, commits[p.index].Position, err)
+		results[p.index] = s.result(p, commits[p.index], err)
 	}
 	return results, err
 }
@@ -113,9 +112,8 @@ const (
 	commitMoved      = int64(4)
 )
 
-// result returns the result of a commit of a position; failed is the error of the
-// whole call.
-func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cursors.Committed {
+// result returns the result of a commit; failed is the error of the whole call.
+func (s *Store) result(p *pendingCommit, asked cursors.Commit, failed error) cursors.Committed {
 	if p.full != nil {
 		return cursors.Committed{Err: fmt.Errorf("commit cursor: %w", p.full)}
 	}
@@ -143,13 +141,13 @@ func (s *Store) result(p *pendingCommit, asked record.Position, failed error) cu
 		if err != nil {
 			return cursors.Committed{Err: s.unreadable("commit cursor", damaged(fieldAt))}
 		}
-		return cursors.Committed{Position: asked, At: fromMillis(millis)}
+		return cursors.Committed{Stored: cursors.Stored{Position: asked.Position, At: fromMillis(millis), Fence: asked.Fence}}
 	case len(answer) > 1 && answer[0] == commitOtherwise:
-		position, at, err := decodePosition(fields)
+		stored, err := decodeStored(fields)
 		if err != nil {
 			return cursors.Committed{Err: s.unreadable("commit cursor", err)}
 		}
-		return cursors.Committed{Position: position, At: at}
+		return cursors.Committed{Stored: stored}
 	}
 	return cursors.Committed{Err: fmt.Errorf("commit cursor: the script returned %d values", len(answer))}
 }

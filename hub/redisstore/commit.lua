@@ -1,7 +1,7 @@
 -- Moves a cursor. KEYS[1]: the name's hash. ARGV: fence (0 for none), reset
 -- (1 or 0), topic, at, time to live in ms, breaks of the topic, whether to move a
--- name that is not stored (1 or 0), then partition, offset, epoch and breaks of each
--- place. Returns {0} where another has taken the name, {1, at} where the position is
+-- name that is not stored (1 or 0), since when the position goes on from what was stored, as
+-- a fence, then partition, offset, epoch and breaks of each place. Returns {0} where another has taken the name, {1, at} where the position is
 -- stored as it is, {3} where the name was left alone, {4} where an operator has moved the name, else 2 and the fields and values
 -- of what is stored.
 --
@@ -28,6 +28,8 @@ if fenced then
   -- may be from one who had been superseded.
   if keep and less(keep, fence) then replace = true end
   keep = fence
+elseif ARGV[2] == '0' and stored.moved and less(ARGV[8], stored.moved) then
+  return {4}
 end
 
 -- The breaks that the fence's owner had told when it last wrote, in all or in a
@@ -75,6 +77,8 @@ if replace then
       if string.sub(field, 1, 1) == 'b' then put(field, value) end
     end
   end
+  -- Nor does anything but that end that what is from before a move is refused.
+  if before.moved and (fenced or ARGV[2] == '0') then put('moved', before.moved) end
   put('topic', topic)
   put('at', at)
   if keep then put('fence', keep) end
@@ -89,7 +93,7 @@ if not replace then
     if string.sub(flat[i], 1, 1) == 'p' then extra = extra + 1 end
   end
 end
-for i = 8, #ARGV, 4 do
+for i = 9, #ARGV, 4 do
   if late then break end
   local field, value = 'p' .. ARGV[i], ARGV[i + 1] .. ':' .. ARGV[i + 2]
   local now, cut, was = stored[field], 0, 0

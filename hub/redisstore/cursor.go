@@ -29,27 +29,27 @@ var (
 	moveScript   = redis.NewScript(moveSource)
 )
 
-// Load returns a position and when it was created, or cursors.ErrNoCursor.
-func (s *Store) Load(ctx context.Context, name cursors.Key) (record.Position, time.Time, error) {
+// Load returns what is stored, or cursors.ErrNoCursor.
+func (s *Store) Load(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	var fields map[string]string
 	err := s.call(ctx, "load cursor", func(ctx context.Context) (err error) {
 		fields, err = s.client.HGetAll(ctx, s.key(name)).Result()
 		return err
 	})
 	if err != nil {
-		return record.Position{}, time.Time{}, err
+		return cursors.Stored{}, err
 	}
-	position, at, err := decodePosition(fields)
+	stored, err := decodeStored(fields)
 	if err != nil {
-		return record.Position{}, time.Time{}, s.unreadable("load cursor", err)
+		return cursors.Stored{}, s.unreadable("load cursor", err)
 	}
-	return position, at, nil
+	return stored, nil
 }
 
 // Take makes the caller the only holder that may ack under the name, and returns
-// the stored position. With cursors.ErrNoCursor the fence is valid nevertheless. A
+// what is stored. With cursors.ErrNoCursor the fence is valid nevertheless. A
 // name that is not stored takes a second round trip, if names are limited.
-func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, int64, error) {
+func (s *Store) Take(ctx context.Context, name cursors.Key) (cursors.Stored, error) {
 	var (
 		answer []string
 		full   error
@@ -78,24 +78,24 @@ func (s *Store) Take(ctx context.Context, name cursors.Key) (record.Position, in
 		err = full
 	}
 	if err != nil {
-		return record.Position{}, 0, err
+		return cursors.Stored{}, err
 	}
 	if len(answer)%2 != 1 {
-		return record.Position{}, 0, fmt.Errorf("take cursor: the script returned %d strings", len(answer))
+		return cursors.Stored{}, fmt.Errorf("take cursor: the script returned %d strings", len(answer))
 	}
 	fence, err := strconv.ParseInt(answer[0], 10, 64)
 	if err != nil {
-		return record.Position{}, 0, fmt.Errorf("take cursor: read fence: %w", err)
+		return cursors.Stored{}, fmt.Errorf("take cursor: read fence: %w", err)
 	}
 	fields := make(map[string]string, len(answer)/2)
 	for i := 1; i < len(answer); i += 2 {
 		fields[answer[i]] = answer[i+1]
 	}
-	position, _, err := decodePosition(fields)
+	stored, err := decodeStored(fields)
 	if err != nil {
-		return record.Position{}, fence, s.unreadable("take cursor", err)
+		return cursors.Stored{Fence: fence}, s.unreadable("take cursor", err)
 	}
-	return position, fence, nil
+	return stored, nil
 }
 
 // taking returns the run that takes a name, and one that is not stored only if new.
@@ -107,9 +107,9 @@ func (s *Store) taking(name cursors.Key, isNew bool) *scripted {
 	}
 }
 
-// Move replaces a position that is stored, and returns the fence with which it has taken the
-// name, or cursors.ErrNoCursor.
-func (s *Store) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (int64, error) {
+// Move replaces a position that is stored, and returns what is stored then, or
+// cursors.ErrNoCursor.
+func (s *Store) Move(ctx context.Context, name cursors.Key, to record.Position, at time.Time) (cursors.Stored, error) {
 	args := make([]any, 0, 6+3*len(to.Offsets))
 	args = append(args, s.ttl.Milliseconds(), s.movedChannel(), s.channel(), encodeName(name), to.Topic.String(), toMillis(at))
 	for _, place := range to.Offsets {
@@ -122,44 +122,48 @@ func (s *Store) Move(ctx context.Context, name cursors.Key, to record.Position, 
 	})
 	switch {
 	case err != nil:
-		return 0, err
+		return cursors.Stored{}, err
 	case len(answer) == 0:
-		return 0, fmt.Errorf("move cursor: %w", cursors.ErrNoCursor)
+		return cursors.Stored{}, fmt.Errorf("move cursor: %w", cursors.ErrNoCursor)
 	}
 	fence, err := strconv.ParseInt(answer[0], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("move cursor: read fence: %w", err)
+		return cursors.Stored{}, fmt.Errorf("move cursor: read fence: %w", err)
 	}
-	return fence, nil
+	return cursors.Stored{Position: to, At: fromMillis(toMillis(at)), Fence: fence, Moved: fence}, nil
 }
 
 // Fences returns the fences of names, in one round trip, 0 for a name without
-// one.
-func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]int64, error) {
-	answers := make([]*redis.StringCmd, len(names))
+// one, and whether the last one is that of an operator who has moved the name.
+func (s *Store) Fences(ctx context.Context, names []cursors.Key) ([]cursors.Taken, error) {
+	answers := make([]*redis.SliceCmd, len(names))
 	err := s.call(ctx, "load fences", func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i, name := range names {
-				answers[i] = p.HGet(ctx, s.key(name), "fence")
+				answers[i] = p.HMGet(ctx, s.key(name), fieldFence, fieldMoved)
 			}
 			return nil
 		})
-		if errors.Is(err, redis.Nil) {
-			return nil // for some names; errors for others are checked below
-		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	fences := make([]int64, len(names))
+	taken := make([]cursors.Taken, len(names))
 	for i, answer := range answers {
-		fences[i], err = answer.Int64()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, fmt.Errorf("load fences: %w: %w", cursors.ErrStoreUnavailable, err)
+		var fences [2]int64
+		for k, value := range answer.Val() {
+			text, stored := value.(string)
+			if !stored {
+				continue
+			}
+			if fences[k], err = strconv.ParseInt(text, 10, 64); err != nil {
+				return nil, fmt.Errorf("load fences: %w: %w", cursors.ErrStoreUnavailable, err)
+			}
 		}
+		taken[i] = cursors.Taken{Key: names[i], Fence: fences[0], Moved: fences[0] != 0 && fences[0] == fences[1]}
 	}
-	return fences, nil
+	return taken, nil
 }
 
 // Delete removes a position. The fence is kept for as long as a position would

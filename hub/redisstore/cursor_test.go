@@ -53,23 +53,23 @@ func (f fixture) mustCommit(t *testing.T, commits ...cursors.Commit) {
 
 func (f fixture) mustTake(t *testing.T) int64 {
 	t.Helper()
-	_, fence, err := f.Take(ctx, name)
+	taken, err := f.Take(ctx, name)
 	if err != nil && !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatalf("take: %v", err)
 	}
-	if fence <= 0 {
-		t.Fatalf("take: fence %d", fence)
+	if taken.Fence <= 0 {
+		t.Fatalf("take: fence %d", taken.Fence)
 	}
-	return fence
+	return taken.Fence
 }
 
 func (f fixture) want(t *testing.T, name cursors.Key, want record.Position) {
 	t.Helper()
-	got, _, err := f.Load(ctx, name)
+	got, err := f.Load(ctx, name)
 	if err != nil {
 		t.Fatalf("load: %v", err)
 	}
-	if !reflect.DeepEqual(got, want) {
+	if !reflect.DeepEqual(got.Position, want) {
 		t.Fatalf("stored %+v, want %+v", got, want)
 	}
 }
@@ -155,12 +155,12 @@ func TestLoadTellsWhenThePositionWasMade(t *testing.T) {
 		early := commitOf(at(oldTopic, 0, 9, 1, 1, 1, 1))
 		early.At = noon.Add(-time.Minute)
 		f.mustCommit(t, late, early)
-		if _, made, err := f.Load(ctx, name); err != nil || !made.Equal(noon) {
-			t.Fatalf("made at %v, %v; want %v", made, err, noon)
+		if stored, err := f.Load(ctx, name); err != nil || !stored.At.Equal(noon) {
+			t.Fatalf("made at %v, %v; want %v", stored.At, err, noon)
 		}
 		f.mustCommit(t, cursors.Commit{Key: name, Ack: cursors.Ack{Position: at(oldTopic)}, Reset: true})
-		if _, made, err := f.Load(ctx, name); err != nil || !made.IsZero() {
-			t.Fatalf("made at %v, %v; want no time", made, err)
+		if stored, err := f.Load(ctx, name); err != nil || !stored.At.IsZero() {
+			t.Fatalf("made at %v, %v; want no time", stored.At, err)
 		}
 	})
 }
@@ -168,16 +168,16 @@ func TestLoadTellsWhenThePositionWasMade(t *testing.T) {
 func TestNothingStored(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, f fixture) {
-		if _, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
+		if _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("load: %v, want ErrNoCursor", err)
 		}
 		if err := f.Delete(ctx, name); err != nil {
 			t.Fatalf("delete: %v", err)
 		}
-		if _, fence, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || fence <= 0 {
-			t.Fatalf("take: fence %d, %v; want a fence and ErrNoCursor", fence, err)
+		if taken, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || taken.Fence <= 0 {
+			t.Fatalf("take: fence %d, %v; want a fence and ErrNoCursor", taken.Fence, err)
 		}
-		if _, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
+		if _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("load of what was only taken: %v, want ErrNoCursor", err)
 		}
 	})
@@ -185,7 +185,7 @@ func TestNothingStored(t *testing.T) {
 
 func TestDamagedPositionIsNone(t *testing.T) {
 	t.Parallel()
-	for field, value := range map[string]string{"topic": "zz", "at": "noon", "p0": "12", "p1": "-4:0", "p01": "4:0", "px": "1:1", "p2": "1:x"} {
+	for field, value := range map[string]string{"topic": "zz", "at": "noon", "p0": "12", "p1": "-4:0", "p01": "4:0", "px": "1:1", "p2": "1:x", "fence": "f", "moved": "m"} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, redis.UniversalOptions{Addrs: []string{miniredis.RunT(t).Addr()}})
@@ -193,8 +193,8 @@ func TestDamagedPositionIsNone(t *testing.T) {
 			if err := f.plain.HSet(ctx, f.config.Prefix+"cursor:{u42/orders/web-7}", field, value).Err(); err != nil {
 				t.Fatal(err)
 			}
-			if position, _, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || position.Offsets != nil {
-				t.Fatalf("%+v, %v; want ErrNoCursor", position, err)
+			if stored, err := f.Load(ctx, name); !errors.Is(err, cursors.ErrNoCursor) || stored.Position.Offsets != nil {
+				t.Fatalf("%+v, %v; want ErrNoCursor", stored, err)
 			}
 		})
 	}
@@ -205,9 +205,10 @@ func TestTakeSupersedes(t *testing.T) {
 	onEach(t, func(t *testing.T, f fixture) {
 		first := f.mustTake(t)
 		f.mustCommit(t, cursors.Commit{Key: name, Ack: cursors.Ack{Position: at(oldTopic, 0, 10, 0), At: noon}, Fence: first})
-		position, second, err := f.Take(ctx, name)
-		if err != nil || !reflect.DeepEqual(position, at(oldTopic, 0, 10, 0)) {
-			t.Fatalf("take: %+v, %v", position, err)
+		taken, err := f.Take(ctx, name)
+		second := taken.Fence
+		if err != nil || !reflect.DeepEqual(taken.Position, at(oldTopic, 0, 10, 0)) {
+			t.Fatalf("take: %+v, %v", taken, err)
 		}
 		if second <= first {
 			t.Fatalf("fence %d after %d", second, first)
@@ -340,7 +341,7 @@ func TestManyCommitsAtOnce(t *testing.T) {
 		for _, i := range []int{0, 511, 512, 1299} {
 			f.want(t, commits[i].Key, commits[i].Position)
 		}
-		if _, _, err := f.Load(ctx, commits[700].Key); !errors.Is(err, cursors.ErrNoCursor) {
+		if _, err := f.Load(ctx, commits[700].Key); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatalf("a negative offset was stored: %v", err)
 		}
 	})

@@ -11,7 +11,7 @@
 //	    topic   the topic's id in hexadecimal digits
 //	    at      when the position was created, Unix milliseconds
 //	    fence   the fence of the holder, which may ack
-//	    moved   the fence of an operator who has moved the position since
+//	    moved   the fence of the last operator who has moved the position
 //	    p<n>    partition n: next offset and leader epoch, "118274:5"
 //	    breaks  the fence of the last acking holder, and how many times it had
 //	            been notified by then that all earlier positions are void: "1795…:1"
@@ -56,7 +56,10 @@
 // acks offsets a second time. Between the two kinds, the higher offset is kept
 // until a break is notified. Partitions that a commit does not name keep their
 // offsets. A commit in another topic than the stored one replaces it, unless the
-// position is known to be the older of the two.
+// position is known to be the older of the two. A commit without a fence is refused if it is
+// since before the last move: as fences are times, what a client has read since can be told
+// from what it had read before, also after the name was taken again. Only one with Reset makes
+// the store forget the move.
 //
 // A fence is the server's time in microseconds, and always above the stored one,
 // so that no fence is used again after a name was deleted or expired; Delete

@@ -183,8 +183,8 @@ func (s *Store) loadInto(ctx context.Context, page *cursors.Page, keys []string,
 		}
 		for i, name := range some {
 			// A name that was taken and never acked has no position yet.
-			if position, at, err := decodePosition(answers[i].Val()); err == nil {
-				page.Cursors = append(page.Cursors, cursors.Listed{Key: name, Position: position, At: at})
+			if stored, err := decodeStored(answers[i].Val()); err == nil {
+				page.Cursors = append(page.Cursors, cursors.Listed{Key: name, Stored: stored})
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func TestList(t *testing.T) {
 		f.mustCommit(t, commits...)
 		// What is not to be found: a name that was taken only, and what others have stored.
 		taken := cursors.Key{Principal: "user:i:taken", Stream: "orders", Name: "n"}
-		if _, _, err := f.Take(ctx, taken); !errors.Is(err, cursors.ErrNoCursor) {
+		if _, err := f.Take(ctx, taken); !errors.Is(err, cursors.ErrNoCursor) {
 			t.Fatal(err)
 		}
 		if err := f.plain.HSet(ctx, f.config.Prefix+"cursor:{damaged}", "topic", "x").Err(); err != nil {

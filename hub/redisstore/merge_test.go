@@ -53,7 +53,8 @@ func TestAnyOrderEndsAtTheHighest(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, _, err := f.Load(ctx, who)
+			stored, err := f.Load(ctx, who)
+			got := stored.Position
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +95,8 @@ func TestTwoWritersAtOnce(t *testing.T) {
 			})
 		}
 		writers.Wait()
-		got, _, err := f.Load(ctx, name)
+		stored, err := f.Load(ctx, name)
+		got := stored.Position
 		if want := at(oldTopic, 0, 100, 0, 1, 1100, 0, 2, 1100, 0); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("stored %+v, %v; want %+v", got, err, want)
 		}

@@ -161,15 +161,16 @@ func (w *world) faulty(what, format string, args ...any) {
 func (w *world) open(reset, look bool) *client {
 	c := &client{w: w, told: -1, replaces: reset}
 	var (
-		at  record.Position
-		err error
+		stored cursors.Stored
+		err    error
 	)
 	if look {
-		at, _, err = w.committer.Load(ctx, w.name)
+		stored, err = w.committer.Load(ctx, w.name)
 	} else {
-		at, c.lease, err = w.committer.Take(ctx, w.name, func(*cursors.Lease) {})
+		stored, c.lease, err = w.committer.Take(ctx, w.name, func(*cursors.Lease) {})
 	}
-	start := hub.Start{Kind: hub.StartNamed, Position: at}
+	at := stored.Position
+	start := hub.Start{Kind: hub.StartNamed, Position: at, Lease: stored.Fence}
 	switch {
 	case errors.Is(err, cursors.ErrNoCursor) || reset:
 		start = hub.Start{Kind: hub.StartEarliest}
@@ -189,6 +190,9 @@ func (w *world) open(reset, look bool) *client {
 		panic(err)
 	}
 	c.sub = sub
+	if c.lease != nil {
+		sub.Under(c.lease.Fence())
+	}
 	if c.lease != nil && len(begun.Cut) > 0 {
 		if err := c.lease.Cut(ctx, sub.Position().Topic, begun.Cut, time.Now()); err != nil && !errors.Is(err, cursors.ErrStoreUnavailable) {
 			panic(err)
@@ -311,7 +315,8 @@ func (w *world) stored(asked record.Position, done cursors.Committed, current bo
 	if err != nil {
 		panic(err)
 	}
-	now, _, err := w.committer.Load(ctx, w.name)
+	loaded, err := w.committer.Load(ctx, w.name)
+	now := loaded.Position
 	if err != nil || fmt.Sprint(now) != fmt.Sprint(done.Position) {
 		w.faulty("an answer is not what is stored", "the answer is %v, and stored is %v, %v", done.Position, now, err)
 	}
@@ -339,7 +344,7 @@ func (w *world) put(text string, reset, current bool) {
 		return
 	}
 	done := make(chan cursors.Committed, 1)
-	w.committer.Set(w.name, at, cursor.At, reset, func(d cursors.Committed) { done <- d })
+	w.committer.Set(w.name, at, cursor.At, asked.Lease, reset, func(d cursors.Committed) { done <- d })
 	if reset {
 		clear(w.sure)
 	}
@@ -390,8 +395,8 @@ func TestNamedCursorOverATruncation(t *testing.T) {
 		w.append(0, 50)
 		c.read(-1)
 		c.ack(begin+"~0:850", true)
-		if at, _, _ := w.committer.Load(ctx, w.name); at.Offset(0, -1) != 850 {
-			t.Errorf("stored is %v", at)
+		if stored, _ := w.committer.Load(ctx, w.name); stored.Position.Offset(0, -1) != 850 {
+			t.Errorf("stored is %v", stored.Position)
 		}
 		c.close()
 		w.append(0, 500)
@@ -450,7 +455,7 @@ func TestStoredCursorBeyondTheLog(t *testing.T) {
 			topic := c.sub.Position().Topic
 			c.close()
 			done := make(chan cursors.Committed, 1)
-			w.committer.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, false,
+			w.committer.Set(w.name, record.Position{Topic: topic, Offsets: []record.PartitionOffset{{Offset: 200, Epoch: -1}}}, noon, 0, false,
 				func(d cursors.Committed) { done <- d })
 			<-done
 			c = w.open(false, false)

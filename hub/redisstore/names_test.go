@@ -30,7 +30,7 @@ func (f fixture) put(name cursors.Key) error {
 
 // take takes a name.
 func (f fixture) take(name cursors.Key) error {
-	_, _, err := f.Take(ctx, name)
+	_, err := f.Take(ctx, name)
 	if errors.Is(err, cursors.ErrNoCursor) {
 		return nil
 	}
@@ -53,7 +53,7 @@ func TestNamesOfAPrincipal(t *testing.T) {
 			if err := do(named("u", 9)); !errors.Is(err, cursors.ErrTooManyNames) {
 				t.Errorf("%s a fifth name: %v", way, err)
 			}
-			if _, _, err := f.Load(ctx, named("u", 9)); !errors.Is(err, cursors.ErrNoCursor) {
+			if _, err := f.Load(ctx, named("u", 9)); !errors.Is(err, cursors.ErrNoCursor) {
 				t.Errorf("the refused name is stored: %v", err)
 			}
 			for i := range 4 {
@@ -66,7 +66,7 @@ func TestNamesOfAPrincipal(t *testing.T) {
 			}
 		}
 		fences, err := f.Fences(ctx, []cursors.Key{named("u", 9)})
-		if err != nil || fences[0] != 0 {
+		if err != nil || fences[0].Fence != 0 {
 			t.Errorf("the refused name has the fence %v, %v", fences, err)
 		}
 	})

@@ -25,8 +25,8 @@ import (
 // calls returns every method that calls Redis.
 func calls(store *redisstore.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"load":   func(ctx context.Context) error { _, _, err := store.Load(ctx, name); return err },
-		"take":   func(ctx context.Context) error { _, _, err := store.Take(ctx, name); return err },
+		"load":   func(ctx context.Context) error { _, err := store.Load(ctx, name); return err },
+		"take":   func(ctx context.Context) error { _, err := store.Take(ctx, name); return err },
 		"delete": func(ctx context.Context) error { return store.Delete(ctx, name) },
 		"check":  store.Check,
 		"commit": func(ctx context.Context) error {
@@ -271,11 +271,11 @@ func listen(t *testing.T, store *redisstore.Store) *listening {
 func (l *listening) takeUntilTold(t *testing.T, store *redisstore.Store, name cursors.Key) int64 {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		_, fence, err := store.Take(ctx, name)
+		taken, err := store.Take(ctx, name)
 		if err == nil || errors.Is(err, cursors.ErrNoCursor) {
 			for range 20 {
-				if got := l.last.Load(); got != nil && got.fence == fence {
-					return fence
+				if got := l.last.Load(); got != nil && got.fence == taken.Fence {
+					return taken.Fence
 				}
 				time.Sleep(2 * time.Millisecond)
 			}
@@ -340,7 +340,7 @@ func TestTakesThatWereMissedAreTold(t *testing.T) {
 	if !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
+	if _, err := f.Take(ctx, name); !errors.Is(err, cursors.ErrNoCursor) {
 		t.Fatal(err) // by another instance
 	}
 	other := cursors.Key{Principal: "p", Stream: "s", Name: "kept"}

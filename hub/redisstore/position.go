@@ -17,10 +17,31 @@ import (
 const (
 	fieldTopic     = "topic"
 	fieldAt        = "at"
+	fieldFence     = "fence"
+	fieldMoved     = "moved"
 	fieldPartition = "p"
 )
 
 var errDamaged = errors.New("the stored position is damaged")
+
+// decodeStored decodes what a hash has, from its fields and values. Its errors are those of
+// decodePosition.
+func decodeStored(fields map[string]string) (stored cursors.Stored, err error) {
+	stored.Position, stored.At, err = decodePosition(fields)
+	for field, into := range map[string]*int64{fieldFence: &stored.Fence, fieldMoved: &stored.Moved} {
+		text, ok := fields[field]
+		if !ok || err != nil {
+			continue
+		}
+		if *into, err = strconv.ParseInt(text, 10, 64); err != nil {
+			err = damaged(field)
+		}
+	}
+	if err != nil {
+		return cursors.Stored{}, err
+	}
+	return stored, nil
+}
 
 // decodePosition decodes a position from the fields and values of a hash. It
 // returns cursors.ErrNoCursor if there is none, as in a hash that contains only a
@@ -91,8 +112,8 @@ func commitArguments(c cursors.Commit, ttl time.Duration, isNew bool) ([]any, er
 	if c.Reset {
 		reset = "1"
 	}
-	args := make([]any, 0, 7+4*len(c.Position.Offsets))
-	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic, isNew)
+	args := make([]any, 0, 8+4*len(c.Position.Offsets))
+	args = append(args, c.Fence, reset, c.Position.Topic.String(), toMillis(c.At), ttl.Milliseconds(), c.Breaks.Topic, isNew, c.Since)
 	for _, place := range c.Position.Offsets {
 		if place.Offset < 0 || place.Partition < 0 {
 			return nil, fmt.Errorf("commit cursor: offset %d of partition %d is negative", place.Offset, place.Partition)

@@ -154,7 +154,7 @@ var codes = map[Code]Info{
 	NoPong:        {Close: 4012, Retryable: true, Action: Resume},
 	TooManyErrors: {Close: 4509, Action: Stop},
 	Superseded:    {Close: 4510, Action: Stop},
-	CursorMoved:   {Close: 4307, Action: Resync},
+	CursorMoved:   {HTTP: 410, Close: 4307, Action: Resync},
 	Kicked:        {Close: 4512, Action: Stop},
 }
 

@@ -64,12 +64,12 @@ func TestAcksOutlastAKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n == 1 {
-				if got, _, err := store.Load(t.Context(), name); err != nil || len(got.Offsets) != 1 || got.Offsets[0].Offset != 7 {
+				if got, err := store.Load(t.Context(), name); err != nil || len(got.Position.Offsets) != 1 || got.Position.Offsets[0].Offset != 7 {
 					t.Errorf("saved between %t: got %v, %v", saved, got, err)
 				}
 			} else {
-				_, fence, err := store.Take(t.Context(), name)
-				if fence == 0 {
+				taken, err := store.Take(t.Context(), name)
+				if taken.Fence == 0 {
 					t.Fatal(err)
 				}
 				if saved {
@@ -77,7 +77,7 @@ func TestAcksOutlastAKill(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				done := store.Commit(t.Context(), []cursors.Commit{{Key: name, Ack: cursors.Ack{Position: at, At: time.Now()}, Fence: fence}})
+				done := store.Commit(t.Context(), []cursors.Commit{{Key: name, Ack: cursors.Ack{Position: at, At: time.Now()}, Fence: taken.Fence}})
 				if done[0].Err != nil {
 					t.Error(done[0].Err)
 				}
