@@ -191,9 +191,9 @@ func TestConnectHostileClaims(t *testing.T) {
 	until(ctx, t, `document.getElementById("connect-claims").textContent.includes("<img src=x") && document.querySelectorAll("#view img, #view b").length === 0`)
 	until(ctx, t, `document.querySelectorAll("#connect-claims dt").length < 300 && document.documentElement.scrollWidth <= 390`)
 	until(ctx, t, `document.getElementById("connect-expiry").textContent !== ""`)
-	for _, token := range []string{deep, strings.Repeat("a.", 3000) + "b"} {
+	for token, name := range map[string]string{deep: "deep", strings.Repeat("a.", 3000) + "b": "dots"} {
 		paste(ctx, t, token)
-		until(ctx, t, `document.getElementById("connect-token-note").textContent.includes("This is not a JWT") && document.documentElement.scrollWidth <= 390`)
+		until(ctx, t, `document.getElementById("connect-principal").textContent.includes("`+name+`") && document.getElementById("connect-token-note").textContent.includes("This is not a JWT") && document.documentElement.scrollWidth <= 390`)
 	}
 	picture(ctx, t, "connect-phone")
 }
