@@ -49,7 +49,7 @@ func newRevocable(t testing.TB, config auth.RevocationsConfig) *auth.Authenticat
 // TestRevokedCredentials is a table of what each revocation names.
 func TestRevokedCredentials(t *testing.T) {
 	t.Parallel()
-	const one = "u|j|s|acme|1m"
+	const one = "u|j|s|acme|30m" // half way between the times below, however late a case has its turn
 	now := time.Now()
 	for name, c := range map[string]struct {
 		revoke  auth.Revocation

@@ -26,7 +26,7 @@ func browser(t *testing.T) context.Context {
 		t.Skip("Debian's package chromium is not installed, so no browser shows the page")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
+		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 860))
 	for _, flag := range []string{"disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
@@ -34,7 +34,7 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(stopBrowser)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -42,7 +42,7 @@ func browser(t *testing.T) context.Context {
 // until waits until an expression is true in the page.
 func until(ctx context.Context, t *testing.T, expression string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && got {

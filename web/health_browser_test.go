@@ -144,7 +144,10 @@ func TestHealthInABrowser(t *testing.T) {
 	until(ctx, t, `document.querySelector("[data-figure=records] .legend").textContent.includes("out")`)
 	until(ctx, t, `document.querySelectorAll(".chart").length === 9 && [...document.querySelectorAll(".chart")].every((chart) => chart.querySelector("path.line"))`)
 
-	// The keyboard goes through time, and the values are told.
+	// The keyboard goes through time, and the values are told. Meanwhile no answer moves the window, and
+	// with it the place of what is looked at.
+	run(ctx, t, `window.held = false; c.collector.collect = async () => { window.held = true; }`)
+	until(ctx, t, `held`)
 	run(ctx, t, `window.plot = document.querySelector("[data-figure=sessions] .plot"); plot.focus()`)
 	keys(ctx, t, homeKey)
 	oldest := value(ctx, t, `plot.getAttribute("aria-valuetext")`)
@@ -154,6 +157,7 @@ func TestHealthInABrowser(t *testing.T) {
 	until(ctx, t, `plot.getAttribute("aria-valuenow") === "2" && plot.getAttribute("aria-valuetext") !== `+fmt.Sprintf("%q", oldest))
 	keys(ctx, t, escapeKey)
 	until(ctx, t, `plot.querySelector(".cross") === null && plot.parentElement.querySelector(".when").textContent === "now"`)
+	run(ctx, t, `delete c.collector.collect; c.collector.collect()`)
 
 	// The hour has its gap, and a table.
 	run(ctx, t, `document.getElementById("health-window").value = 3600000; document.getElementById("health-window").dispatchEvent(new Event("change"));

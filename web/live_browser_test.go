@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"sluice/bench/stack"
 )
 
 // openLive shows the view Live of a server, which reads by server-sent events, as the fake has no
@@ -19,7 +21,12 @@ func openLive(t *testing.T, hash string) (ctx context.Context, f *fake, address 
 	t.Helper()
 	ctx = browser(t)
 	f = &fake{t: t}
-	address, stop = f.start("127.0.0.1:0")
+	// Where it is stopped and comes back, nobody else may have been given its port meanwhile.
+	address, err := stack.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, stop = f.start(address)
 	t.Cleanup(func() { stop() })
 	faultless(ctx, t)
 	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+address+"/"+hash)); err != nil {

@@ -146,13 +146,26 @@ func (o *operated) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (o *operated) page(r *http.Request, answer func(any)) {
 	query := r.URL.Query()
 	limit, _ := strconv.Atoi(query.Get("limit"))
-	page, total, next := []map[string]any{}, 0, ""
-	all, place := o.sessions, func(s map[string]any) string { return s["session"].(string) }
-	if query.Get("order") == "lag_records" {
+	page, total, next, last := []map[string]any{}, 0, "", ""
+	place := func(s map[string]any) string { return s["session"].(string) }
+	byLag := query.Get("order") == "lag_records"
+	if byLag {
 		place = func(s map[string]any) string { return fmt.Sprintf("%09d/%s", 999_999_999-lagOf(s), s["session"]) }
-		all = slices.SortedFunc(slices.Values(all), func(a, b map[string]any) int { return strings.Compare(place(a), place(b)) })
 	}
-	for _, s := range all {
+	// Each place is worked out once: the page gives up an answer that takes long.
+	type placed struct {
+		at      string
+		session map[string]any
+	}
+	all := make([]placed, len(o.sessions))
+	for i, s := range o.sessions {
+		all[i] = placed{place(s), s}
+	}
+	if byLag {
+		slices.SortFunc(all, func(a, b placed) int { return strings.Compare(a.at, b.at) })
+	}
+	for _, one := range all {
+		s := one.session
 		if p := query.Get("principal"); p != "" && s["principal"] != p {
 			continue
 		}
@@ -161,11 +174,11 @@ func (o *operated) page(r *http.Request, answer func(any)) {
 		}
 		total++
 		switch {
-		case place(s) <= query.Get("after"):
+		case one.at <= query.Get("after"):
 		case len(page) == limit:
-			next = place(page[limit-1])
+			next = last
 		default:
-			page = append(page, s)
+			page, last = append(page, s), one.at
 		}
 	}
 	made := map[string]any{"sessions": page, "total": total}

@@ -352,7 +352,7 @@ func TestGuessingIsBounded(t *testing.T) {
 	}
 	began := time.Now()
 	must(keys.Verify(t.Context(), presented(known.key)))
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("a key that has passed before waits %v", took)
 	}
 	if _, err := keys.Verify(t.Context(), presented("sluice_unknown_x")); !errors.Is(err, auth.ErrUnauthenticated) {
@@ -381,20 +381,31 @@ func TestOneSlotForEachKey(t *testing.T) {
 	_, _ = keys.Verify(t.Context(), presented("sluice_other_wrong"))
 	alone := time.Since(began)
 	var clients sync.WaitGroup
+	var checked atomic.Int64 // of the guesses
 	for i := range 140 {
-		clients.Go(func() { _, _ = keys.Verify(ctx, presented(fmt.Sprintf("sluice_guessed_%d", i))) })
+		clients.Go(func() {
+			_, err := keys.Verify(ctx, presented(fmt.Sprintf("sluice_guessed_%d", i)))
+			if errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, auth.ErrVerifierUnavailable) && ctx.Err() == nil {
+				checked.Add(1)
+			}
+		})
 	}
 	time.Sleep(alone)
-	began = time.Now()
-	_, _ = keys.Verify(t.Context(), presented("sluice_other_wrong"))
-	took := time.Since(began)
-	began = time.Now()
-	for range 100 {
-		clients.Go(func() { must(keys.Verify(t.Context(), presented(other.key))) })
+	// How long a check takes is told by how many guesses are checked meanwhile, as it depends on the machine.
+	meanwhile := func(check func()) int64 {
+		before := checked.Load()
+		check()
+		return checked.Load() - before
 	}
-	must(keys.Verify(t.Context(), presented(other.key)))
-	if all := time.Since(began); took > 15*alone+time.Second/2 || all > 15*alone+time.Second/2 {
-		t.Errorf("alone, a check took %v; beside 140 guesses %v, and 100 clients with the same secret %v", alone, took, all)
+	one := meanwhile(func() { _, _ = keys.Verify(t.Context(), presented("sluice_other_wrong")) })
+	all := meanwhile(func() {
+		for range 100 {
+			clients.Go(func() { must(keys.Verify(t.Context(), presented(other.key))) })
+		}
+		must(keys.Verify(t.Context(), presented(other.key)))
+	})
+	if one > 15 || all > 15 {
+		t.Errorf("%d guesses were checked during one check of another key, and %d while 100 clients had the same secret of it", one, all)
 	}
 	cancel()
 	clients.Wait()

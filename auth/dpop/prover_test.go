@@ -52,6 +52,8 @@ type keyPair struct {
 	jwk     map[string]any
 	// thumbprint is made here from the members as RFC 7638 lists them.
 	thumbprint string
+	// at is when its proofs are made, zero for now.
+	at time.Time
 }
 
 func newKey(method jwt.SigningMethod, private crypto.Signer) keyPair {
@@ -93,7 +95,11 @@ var (
 // proof makes a valid proof, with changes: nil removes a member.
 func (k keyPair) proof(header, claims map[string]any) string {
 	sum := sha256.Sum256([]byte(token))
-	said := jwt.MapClaims{"jti": rand.Text(), "htm": "GET", "htu": asked, "iat": time.Now().Unix(), "ath": b64(sum[:])}
+	at := k.at
+	if at.IsZero() {
+		at = time.Now()
+	}
+	said := jwt.MapClaims{"jti": rand.Text(), "htm": "GET", "htu": asked, "iat": at.Unix(), "ath": b64(sum[:])}
 	made := jwt.NewWithClaims(k.method, said)
 	made.Header["typ"], made.Header["jwk"] = "dpop+jwt", k.jwk
 	change := func(of, changes map[string]any) {
@@ -133,6 +139,10 @@ func TestProofs(t *testing.T) {
 	short := newKey(jwt.SigningMethodRS256, must(rsa.GenerateKey(rand.Reader, 1024)))
 	p384 := newKey(jwt.SigningMethodES384, must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))
 	other := newKey(jwt.SigningMethodES256, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
+	now := time.Now()
+	for _, k := range []*keyPair{&ec, &ed, &rs, &short, &p384, &other} {
+		k.at = now
+	}
 	withPrivate := func(k keyPair, name string) m {
 		jwk := maps.Clone(k.jwk)
 		jwk[name] = b64([]byte("secret"))
@@ -148,7 +158,6 @@ func TestProofs(t *testing.T) {
 		parts, others := strings.Split(valid, "."), strings.Split(ec.proof(nil, m{"jti": "other"}), ".")
 		return parts[0] + "." + others[1] + "." + parts[2]
 	}
-	now := time.Now()
 	at := func(d time.Duration) m { return m{"iat": now.Add(d).Unix()} }
 	for name, c := range map[string]struct {
 		key    keyPair
@@ -213,19 +222,22 @@ func TestProofs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			prover := newProver(t, nil)
-			err := prover.Prove(t.Context(), presented(c.proofs...), c.key.thumbprint)
-			if (err == nil) != c.valid || err != nil && (!errors.Is(err, auth.ErrInvalidProof) || !errors.Is(err, auth.ErrUnauthenticated)) {
-				t.Fatalf("got %v", err)
-			}
-			if c.valid {
-				if err := prover.Prove(t.Context(), presented(c.proofs...), c.key.thumbprint); !errors.Is(err, auth.ErrInvalidProof) {
-					t.Errorf("a second time: %v", err)
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(now)) // however long the test has taken so far
+				prover := newProver(t, nil)
+				err := prover.Prove(t.Context(), presented(c.proofs...), c.key.thumbprint)
+				if (err == nil) != c.valid || err != nil && (!errors.Is(err, auth.ErrInvalidProof) || !errors.Is(err, auth.ErrUnauthenticated)) {
+					t.Fatalf("got %v", err)
 				}
-				if err := newProver(t, nil).Prove(t.Context(), presented(c.proofs...), other.thumbprint); !errors.Is(err, auth.ErrInvalidProof) {
-					t.Errorf("for a token that is bound to another key: %v", err)
+				if c.valid {
+					if err := prover.Prove(t.Context(), presented(c.proofs...), c.key.thumbprint); !errors.Is(err, auth.ErrInvalidProof) {
+						t.Errorf("a second time: %v", err)
+					}
+					if err := newProver(t, nil).Prove(t.Context(), presented(c.proofs...), other.thumbprint); !errors.Is(err, auth.ErrInvalidProof) {
+						t.Errorf("for a token that is bound to another key: %v", err)
+					}
 				}
-			}
+			})
 		})
 	}
 }

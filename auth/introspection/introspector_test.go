@@ -132,7 +132,7 @@ func inBubble(t *testing.T, c introspection.Config, test func(*testing.T, *endpo
 // TestAnswers: what answers say about a token.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
+	now := time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) // when a bubble begins
 	in := func(d time.Duration) int64 { return now.Add(d).Unix() }
 	for name, c := range map[string]struct {
 		body string
@@ -167,35 +167,31 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := &endpoint{t: t, answers: map[string]string{"opaque": c.body}}
-			server := httptest.NewServer(e)
-			defer server.Close()
-			conf := config(introspection.Config{})
-			conf.URL = server.URL
-			i := must(introspection.New(conf))
-			defer i.Close()
-			got, err := i.Verify(t.Context(), auth.Bearer("opaque"))
-			if !errors.Is(err, c.want) || (err == nil) != (got != nil) {
-				t.Fatalf("got %v, %v, want %v", got, err, c.want)
-			}
-			if err != nil && strings.Contains(err.Error(), "u1") {
-				t.Errorf("the error %q shows the answer", err)
-			}
-			switch name {
-			case "all members":
-				if got.Issuer != "as" || got.Subject != "u1" || got.TokenID != "j" || got.ExpiresAt.Unix() != in(time.Hour)+3 ||
-					strings.Contains(string(got.Claims), "active") || !strings.Contains(string(got.Claims), `"scope":"live"`) {
-					t.Errorf("got %+v with %s", got, got.Claims)
+			inBubble(t, introspection.Config{}, func(t *testing.T, e *endpoint, i *introspection.Introspector) {
+				e.set(func(e *endpoint) { e.answers["opaque"] = c.body })
+				got, err := i.Verify(t.Context(), auth.Bearer("opaque"))
+				if !errors.Is(err, c.want) || (err == nil) != (got != nil) {
+					t.Fatalf("got %v, %v, want %v", got, err, c.want)
 				}
-			case "valid":
-				if left := time.Until(got.ExpiresAt); left > time.Hour || left < time.Hour-time.Minute || string(got.Claims) != `{"iss":"as","sub":"u1"}` {
-					t.Errorf("got %+v with %s", got, got.Claims)
+				if err != nil && strings.Contains(err.Error(), "u1") {
+					t.Errorf("the error %q shows the answer", err)
 				}
-			case "bound to a thumbprint":
-				if got.Bound != (auth.Binding{CertificateSHA256: "c", KeyThumbprint: "t"}) {
-					t.Errorf("bound to %+v", got.Bound)
+				switch name {
+				case "all members":
+					if got.Issuer != "as" || got.Subject != "u1" || got.TokenID != "j" || got.ExpiresAt.Unix() != in(time.Hour)+3 ||
+						strings.Contains(string(got.Claims), "active") || !strings.Contains(string(got.Claims), `"scope":"live"`) {
+						t.Errorf("got %+v with %s", got, got.Claims)
+					}
+				case "valid":
+					if left := time.Until(got.ExpiresAt); left > time.Hour || left < time.Hour-time.Minute || string(got.Claims) != `{"iss":"as","sub":"u1"}` {
+						t.Errorf("got %+v with %s", got, got.Claims)
+					}
+				case "bound to a thumbprint":
+					if got.Bound != (auth.Binding{CertificateSHA256: "c", KeyThumbprint: "t"}) {
+						t.Errorf("bound to %+v", got.Bound)
+					}
 				}
-			}
+			})
 		})
 	}
 }

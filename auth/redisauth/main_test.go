@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -208,18 +209,16 @@ func startServer(options ...string) (string, error) {
 }
 
 // freePort returns a port that is free, and for which the port 10,000 above is free
-// too, which a Cluster's nodes use among themselves.
+// too, which a Cluster's nodes use among themselves. Both are below those of outgoing
+// connections, so that none of these takes the port of a server that is to be started.
 func freePort() (int, error) {
-	for range 100 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := 16000 + rand.IntN(3000)
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
-			return 0, err
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		_ = listener.Close()
-		if port > 55000 {
 			continue
 		}
+		_ = listener.Close()
 		bus, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10000)))
 		if err != nil {
 			continue
@@ -254,7 +253,7 @@ func startCluster() ([]string, error) {
 	if err := nodes[0].ClusterMeet(ctx, host, port).Err(); err != nil {
 		return nil, err
 	}
-	for range 3000 {
+	for range 6000 {
 		ready := 0
 		for _, node := range nodes {
 			shards, err := node.ClusterShards(ctx).Result()

@@ -17,12 +17,12 @@ import (
 func TestEnsureTopic(t *testing.T) {
 	t.Parallel()
 	k := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(2, "there"))
-	cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), DialTimeout: time.Second})
+	cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), DialTimeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
 	for name, want := range map[string]int{"there": 2, "new": 6} {

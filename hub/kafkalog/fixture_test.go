@@ -52,7 +52,9 @@ func (f *fixture) lead(topic string, times int) {
 func startSource(t *testing.T, config kafkalog.Config, change func(*kafkalog.SourceConfig)) *kafkalog.Source {
 	t.Helper()
 	config.ClientID = "test"
-	config.DialTimeout = 2 * time.Second
+	if config.DialTimeout == 0 {
+		config.DialTimeout = 2 * time.Second
+	}
 	cluster, err := kafkalog.NewCluster(config)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +115,7 @@ func write(t *testing.T, c *kgo.Client, topic string, partition int32, prefix st
 	for i := range records {
 		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: fmt.Appendf(nil, "%s-%d", prefix, i)}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := c.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		t.Fatal(err)
@@ -122,7 +124,7 @@ func write(t *testing.T, c *kgo.Client, topic string, partition int32, prefix st
 
 func (f *fixture) topic(name string) record.Topic {
 	f.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	topic, err := f.source.Topic(ctx, name)
 	if err != nil {

@@ -153,7 +153,7 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			config := kafkalog.Config{Brokers: k.ListenAddrs()[:1], ClientID: "test", DialTimeout: 2 * time.Second}
+			config := kafkalog.Config{Brokers: k.ListenAddrs()[:1], ClientID: "test", DialTimeout: 20 * time.Second}
 			source := startSource(t, config, nil)
 			store := startProducer(t, kafkalog.Config{Brokers: config.Brokers}, nil)
 			if _, err := source.Topic(t.Context(), "a"); err != nil {
@@ -164,9 +164,9 @@ func TestTheBootstrapBrokerIsAway(t *testing.T) {
 			}
 			k.set(0, how)
 
-			// A readiness probe has two seconds.
+			// A readiness probe has less time than it takes to give a broker up.
 			for range 10 {
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 				topic, err := source.Topic(ctx, "b")
 				if err == nil {
 					_, err = source.Offsets(ctx, topic, upstream.Tip())
@@ -216,7 +216,7 @@ func TestOneAddressOfSeveralDoesNotAnswer(t *testing.T) {
 	var began sync.WaitGroup
 	for range 8 { // the order of the addresses is random
 		began.Go(func() {
-			cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), ClientID: "test", DialTimeout: 10 * time.Second})
+			cluster, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), ClientID: "test", DialTimeout: 40 * time.Second})
 			if err != nil {
 				t.Error(err)
 				return
@@ -230,7 +230,7 @@ func TestOneAddressOfSeveralDoesNotAnswer(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second)
 			defer cancel()
 			if _, err := source.Topic(ctx, "a"); err != nil {
 				t.Errorf("with one address of three: %v", err)

@@ -60,7 +60,7 @@ func (l rawListener) start(t *testing.T) string {
 
 func (l rawListener) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	answered := make(map[int16]bool)
 	for {
 		var size [4]byte
@@ -136,7 +136,7 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 			t.Parallel()
 			address := test.listener.start(t)
 			cluster, err := kafkalog.NewCluster(kafkalog.Config{
-				Brokers: []string{address}, ClientID: "test", TLS: test.tls, SASL: test.sasl, DialTimeout: 5 * time.Second,
+				Brokers: []string{address}, ClientID: "test", TLS: test.tls, SASL: test.sasl, DialTimeout: 30 * time.Second,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -149,7 +149,7 @@ func TestAListenerOfAnotherKindIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			_, err = source.Topic(ctx, "a")
 			if !errors.Is(err, upstream.ErrSourceUnavailable) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), address) {

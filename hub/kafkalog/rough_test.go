@@ -84,7 +84,7 @@ func noise(n int) string {
 // be lost, repeated or misplaced, and no gap.
 func TestFollowOverARoughNetwork(t *testing.T) {
 	t.Parallel()
-	const partitions, rounds, each = 3, 40, 5
+	const partitions, rounds, each = 3, 60, 5
 	r := &rough{}
 	r.calm.Store(true) // until the connections are established
 	f := start(t, kfake.NumBrokers(2), kfake.SeedTopics(partitions, "a"), r.listen())

@@ -149,7 +149,7 @@ func TestListOfASlowRedis(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{server.Addr()}})
-	f.config.Timeout = 2 * time.Second
+	f.config.Timeout = 4 * time.Second
 	store := open(t, f.config)
 	server.Server().SetPreHook(func(c *redisserver.Peer, command string, _ ...string) bool {
 		if command != "SCAN" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -190,19 +191,20 @@ func startServerAt(port int, options ...string) (string, error) {
 	return "", fmt.Errorf("redis-server on %s does not answer", address)
 }
 
-// freePort returns a port that is free, and for which the port 10,000 above is
-// free too, which a Cluster's nodes use among themselves.
+// freePort returns a port that is free and was not returned before, and for which the port 10,000
+// above is free too, which a Cluster's nodes use among themselves. Both are below those of outgoing
+// connections, so that none of these takes the port of a server that is to be started.
 func freePort() (int, error) {
-	for range 100 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		_ = listener.Close()
-		if port > 55000 {
+	for range 1000 {
+		port := 19000 + rand.IntN(3000)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
 			continue
 		}
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		_ = listener.Close()
 		bus, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+10000)))
 		if err != nil {
 			continue
@@ -212,6 +214,8 @@ func freePort() (int, error) {
 	}
 	return 0, fmt.Errorf("no free pair of ports")
 }
+
+var givenPorts sync.Map // by number
 
 // startCluster starts a Cluster of two nodes with half of the slots each.
 func startCluster() ([]string, error) {
@@ -237,7 +241,7 @@ func startCluster() ([]string, error) {
 	if err := nodes[0].ClusterMeet(ctx, host, port).Err(); err != nil {
 		return nil, err
 	}
-	for range 1000 {
+	for range 6000 {
 		ready := 0
 		for _, node := range nodes {
 			slots, err := node.ClusterShards(ctx).Result()

@@ -297,7 +297,7 @@ func TestManyRepeatedMessageIDsWithSlowScripts(t *testing.T) {
 	slow := miniredis.RunT(t)
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{slow.Addr()}})
 	config := f.config
-	config.Timeout = 2 * time.Second
+	config.Timeout = 8 * time.Second
 	store := open(t, config)
 	claims, lost := make([]once.Claim, 500), make([]once.Settlement, 500)
 	for n := range claims {
@@ -307,7 +307,7 @@ func TestManyRepeatedMessageIDsWithSlowScripts(t *testing.T) {
 	f.Claim(ctx, claims)
 	slow.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
 		if strings.HasPrefix(command, "EVAL") {
-			time.Sleep(5 * time.Millisecond) // 2.5 s for all
+			time.Sleep(20 * time.Millisecond) // 10 s for all; a busy machine adds its own time to each
 		}
 		return false
 	})

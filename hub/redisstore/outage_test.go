@@ -127,11 +127,11 @@ func TestManyCommitsWithSlowScripts(t *testing.T) {
 			t.Parallel()
 			slow := miniredis.RunT(t)
 			config := newFixture(t, redis.UniversalOptions{Addrs: []string{slow.Addr()}}).config
-			config.Timeout, config.Names = 2*time.Second, test.names
+			config.Timeout, config.Names = 8*time.Second, test.names
 			store := open(t, config)
 			slow.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
 				if strings.HasPrefix(command, "EVAL") {
-					time.Sleep(5 * time.Millisecond) // at least 2.5 s for all
+					time.Sleep(20 * time.Millisecond) // at least 10 s for all; a busy machine adds its own time to each
 				}
 				return false
 			})
@@ -382,7 +382,7 @@ func TestRealServerKilledPausedAndEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t, redis.UniversalOptions{Addrs: []string{address}})
-	f.config.Timeout = time.Second
+	f.config.Timeout = 3 * time.Second
 	f.Store = open(t, f.config)
 	heard := listen(t, open(t, f.config))
 	fence := heard.takeUntilTold(t, f.Store, name)

@@ -138,7 +138,7 @@ await import(at + "/sluice/element.js");
 	evaluate(ctx, t, `element.setAttribute("key", "k3")`)
 	until(ctx, t, `element.querySelectorAll("i").length === 3 && [...element.querySelectorAll("i")].every((i) => i.textContent === "k3")`)
 	evaluate(ctx, t, `element.remove()`)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(soon); ; time.Sleep(50 * time.Millisecond) {
 		now, _ := w.wire.sockets()
 		if now == 0 {
 			return

@@ -73,7 +73,7 @@ func TestConformanceInGo(t *testing.T) {
 		t.Run(c.file+" "+c.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newScripted(t, c)
-			items, err := json.Marshal(runGo(t, s.URL, c))
+			items, err := json.Marshal(runGo(t, s, c))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestConformanceInGo(t *testing.T) {
 }
 
 // runGo runs a case with the Go client and returns what the application is handed.
-func runGo(t *testing.T, url string, c conformance) []any {
+func runGo(t *testing.T, s *scripted, c conformance) []any {
 	t.Helper()
 	var asked struct {
 		Subscribe *struct {
@@ -106,7 +106,7 @@ func runGo(t *testing.T, url string, c conformance) []any {
 	if err := json.Unmarshal(c.raw, &asked); err != nil {
 		t.Fatal(err)
 	}
-	config := goclient.Config{URL: url, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond}
+	config := goclient.Config{URL: s.URL, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond}
 	if tokens := c.Tokens; len(tokens) > 0 {
 		config.Token = func(context.Context) (string, error) {
 			if len(tokens) == 0 {
@@ -138,17 +138,22 @@ func runGo(t *testing.T, url string, c conformance) []any {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	// The case is over a moment after its last item, or if it is quiet for long.
+	// The case is over a moment after its last item and the end of its dialogues, or if it is quiet for long.
 	quiet := time.AfterFunc(soon, cancel)
 	defer quiet.Stop()
 	var items []any
 	hand := func(name string, value any) {
 		items = append(items, object{name: value})
 		if len(items) < len(c.Items) {
-			quiet.Reset(5 * time.Second)
-		} else {
-			quiet.Reset(100 * time.Millisecond)
+			quiet.Reset(soon)
+			return
 		}
+		go func() {
+			for deadline := time.Now().Add(soon); !s.isOver() && ctx.Err() == nil && time.Now().Before(deadline); {
+				time.Sleep(10 * time.Millisecond)
+			}
+			quiet.Reset(100 * time.Millisecond)
+		}()
 	}
 	place := func(stream string, rest ...any) []any {
 		if strings.Contains(asked.Subscribe.Stream, "*") {

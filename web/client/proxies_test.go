@@ -2,14 +2,14 @@ package client_test
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/bench/stack"
 )
 
 // documented returns the configuration of nginx in the documents, with other addresses.
@@ -41,12 +41,11 @@ func TestTransportsThroughNginx(t *testing.T) {
 		"sse":       ``,
 		"pages":     `proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 64k; proxy_buffer_size 64k;`,
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		addr, err := stack.FreeAddr()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ports[transport] = l.Addr().String()
-		_ = l.Close()
+		ports[transport] = addr
 		if transport == "websocket" {
 			servers += documented(t, ports[transport], w.wire.Addr().String())
 			continue
@@ -58,14 +57,14 @@ daemon off; master_process off; pid nginx.pid; error_log stderr;
 events {}
 http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
 `+servers+`}`)
-	cmd := exec.Command(nginx, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
-	if err := cmd.Start(); err != nil {
+	proxy := stack.NewServer(stack.Command{
+		Name: "nginx", Dir: dir, Args: []string{nginx, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr"},
+		Ready: listens(ports["pages"]), // it listens at all of them before it answers
+	})
+	if err := proxy.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	t.Cleanup(func() { _ = proxy.Kill() })
 	w.visit(ctx, t, "sluice.js")
 	for transport, at := range ports {
 		evaluate(ctx, t, fmt.Sprintf(`

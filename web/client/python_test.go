@@ -164,7 +164,7 @@ func TestUnknownPublishIsAskedAboutToTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]func(*testing.T, string) *exec.Cmd{
 		"python": func(t *testing.T, url string) *exec.Cmd {
-			cmd, _ := python(t, "-c", "import sys, sluice\nprint(sluice.Client(sys.argv[1]).publish('orders', {'data': 1}, timeout=1)['offset'])", url)
+			cmd, _ := python(t, "-c", "import sys, sluice\nprint(sluice.Client(sys.argv[1]).publish('orders', {'data': 1}, timeout=5)['offset'])", url)
 			return cmd
 		},
 		"javascript": func(t *testing.T, url string) *exec.Cmd {
@@ -174,7 +174,7 @@ func TestUnknownPublishIsAskedAboutToTheEnd(t *testing.T) {
 			}
 			return exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", `
 				const { connect } = await import(process.argv[1]);
-				console.log((await connect(process.argv[2]).publish("orders", { data: 1 }, { timeout: 1000 })).offset);`, file, url)
+				console.log((await connect(process.argv[2]).publish("orders", { data: 1 }, { timeout: 5000 })).offset);`, file, url)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

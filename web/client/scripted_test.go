@@ -79,6 +79,7 @@ type scripted struct {
 
 	mu     sync.Mutex
 	left   []connection
+	talks  int            // WebSockets whose dialogue is not at its end
 	bound  map[string]any // what stands for "$name" in requests
 	faults []string
 }
@@ -108,6 +109,13 @@ func (s *scripted) done() (faults []string, left int) {
 	return s.faults, len(s.left)
 }
 
+// isOver says whether all connections were made, and their dialogues are at their ends.
+func (s *scripted) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.left) == 0 && s.talks == 0
+}
+
 // next takes the next connection, if it is of the kind of a request.
 func (s *scripted) next(r *http.Request) (c connection, ok bool) {
 	s.mu.Lock()
@@ -126,6 +134,9 @@ func (s *scripted) next(r *http.Request) (c connection, ok bool) {
 	}
 	if ok {
 		s.left = s.left[1:]
+		if c.WebSocket != nil && !c.Refuse {
+			s.talks++
+		}
 	}
 	return c, ok
 }
@@ -243,10 +254,16 @@ func filled(m object, bound map[string]any) []byte {
 }
 
 // soon bounds how long a client may take for what it should do at once.
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // converse follows the steps of a WebSocket.
 func (s *scripted) converse(w http.ResponseWriter, r *http.Request, c connection) {
+	atEnd := sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.talks--
+	})
+	defer atEnd()
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"sluice.v1.json"}, InsecureSkipVerify: true})
 	if err != nil {
 		s.fault("handshake: %v", err)
@@ -320,6 +337,7 @@ func (s *scripted) converse(w http.ResponseWriter, r *http.Request, c connection
 		case step["cut"] != nil:
 			return
 		case step["stay"] != nil:
+			atEnd()
 			for {
 				if _, err := read(); err != nil {
 					return

@@ -45,6 +45,7 @@ func newWorld(t *testing.T, origin string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(servers.Close)
+	createTopics(t, servers.Brokers[0])
 	w := &world{t: t, kafka: servers}
 	w.wire = newWire(t, func() string {
 		address, _ := w.address.Load().(string)
@@ -73,6 +74,25 @@ drain: {timeout: 2s, spread: 500ms}
 	w.serve()
 	t.Cleanup(func() { w.stop() })
 	return w
+}
+
+// createTopics makes the topics of the streams. The server would, too, but on a busy machine not before
+// clients are told that there are none.
+func createTopics(t *testing.T, broker string) {
+	t.Helper()
+	var request kafka.CreateTopicsRequest
+	for topic, partitions := range map[string]int{"orders": 3, "private": 1, "readings": 3} {
+		request.Topics = append(request.Topics, kafka.TopicConfig{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1})
+	}
+	answer, err := (&kafka.Client{Addr: kafka.TCP(broker), Timeout: time.Minute}).CreateTopics(t.Context(), &request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, err := range answer.Errors {
+		if err != nil {
+			t.Fatalf("make %s: %v", topic, err)
+		}
+	}
 }
 
 // serve starts the server. Pages of this machine may use it.
@@ -127,7 +147,10 @@ func (w *world) token(valid time.Duration) string {
 func (w *world) produce(topic string, every time.Duration) (stop func() int64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	writer := &kafka.Writer{Addr: kafka.TCP(w.kafka.Brokers[0]), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{}}
+	writer := &kafka.Writer{
+		Addr: kafka.TCP(w.kafka.Brokers[0]), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{},
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, // a batch that is tried again after a timeout may be there twice
+	}
 	var n int64
 	go func() {
 		defer close(done)

@@ -199,7 +199,7 @@ spool.close()
 spool._db.close()
 sluice.Spool._run = run
 spool = sluice.Client(sys.argv[1], backoff=(0.001, 0.01)).spool(sys.argv[2], on_refused=lambda *what: print("refused", what[2].code))
-print(spool.flush(20))
+print(spool.flush(120))
 spool.close()`, server.URL, filepath.Join(t.TempDir(), "spool.db"))
 			out, err := cmd.Output()
 			if err != nil || string(out) != "True\n" || errs.Len() > 0 {

@@ -46,8 +46,10 @@ type reading struct {
 	Run, N int
 }
 
-// readings returns all readings that are stored, those of a partition in their order.
-func (w *world) readings() (all []reading) {
+// readings returns all readings that are stored, those of a partition in their order, once there are so
+// many of them: what is stored is read a moment later.
+func (w *world) readings(least int) (all []reading) {
+	ends := time.Now().Add(soon)
 	for from := "earliest"; ; {
 		var page struct {
 			Records []struct{ Data reading }
@@ -66,8 +68,11 @@ func (w *world) readings() (all []reading) {
 		for _, r := range page.Records {
 			all = append(all, r.Data)
 		}
-		if page.Caught {
+		if page.Caught && (len(all) >= least || time.Now().After(ends)) {
 			return all
+		}
+		if page.Caught {
+			time.Sleep(20 * time.Millisecond)
 		}
 		from = page.Cursor
 	}
@@ -115,7 +120,11 @@ func TestSpoolSurvivesKills(t *testing.T) {
 	}
 	stored := map[reading]int{}
 	latest := map[string]reading{} // by key
-	for _, r := range w.readings() {
+	confirmed := 0
+	for _, n := range put {
+		confirmed += n
+	}
+	for _, r := range w.readings(confirmed) {
 		stored[r]++
 		if r.N%3 == 0 {
 			continue // without a key there is no order
@@ -181,7 +190,7 @@ func TestSpoolTellsWhatBecomesOfRecords(t *testing.T) {
 	}
 	results := func(all ...object) object { return object{"failed": 1, "results": all} }
 	later := object{"code": "publish_unavailable", "retryable": true, "action": "resume", "retry_after_ms": 10}
-	muchLater := object{"code": "rate_limited", "retryable": true, "action": "resume", "retry_after_ms": 2000} // than what follows
+	muchLater := object{"code": "rate_limited", "retryable": true, "action": "resume", "retry_after_ms": 10000} // than what follows takes
 	unknown := object{"code": "publish_unknown", "retryable": true, "action": "resume"}
 	invalid := object{"code": "invalid", "detail": "-", "retryable": false, "action": "stop"}
 	s := newScripted(t, conformance{Connections: []connection{

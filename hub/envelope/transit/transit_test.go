@@ -60,7 +60,7 @@ func reversed(s string) string {
 
 func client(t *testing.T, url string) *transit.Client {
 	t.Helper()
-	c, err := transit.New(transit.Config{URL: url, Mount: "team/transit", Key: "sluice", Token: func() string { return token }, Timeout: 500 * time.Millisecond})
+	c, err := transit.New(transit.Config{URL: url, Mount: "team/transit", Key: "sluice", Token: func() string { return token }, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +145,8 @@ func TestAnswersThatAreRefused(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("%s: two requests took %s, of at most half a second each", name, took)
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("%s: two requests took %s, of at most three seconds each", name, took)
 		}
 		server.CloseClientConnections()
 		server.Close()

@@ -258,7 +258,7 @@ func TestOverTheNetwork(t *testing.T) {
 	if err != nil || errors.Join(created.Errors...) != nil {
 		t.Fatal(err, created)
 	}
-	c, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), DialTimeout: time.Second})
+	c, err := kafkalog.NewCluster(kafkalog.Config{Brokers: k.ListenAddrs(), DialTimeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ const (
 )
 
 // lateness is longer than the producers of these tests wait for an answer.
-const lateness = 250 * time.Millisecond
+const lateness = 3 * time.Second
 
 // fakeKafka is an in-process Kafka behind a network that can fail.
 type fakeKafka struct {
@@ -193,7 +193,7 @@ func newProducerOf(t *testing.T, reached kafkalog.Config, change func(*producer.
 		BatchBytes:     256 << 10,
 		Requests:       32,
 		Timeout:        10 * time.Second,
-		RequestTimeout: 150 * time.Millisecond,
+		RequestTimeout: time.Second,
 		FailAfter:      5 * time.Second,
 		DrainTimeout:   time.Second,
 	}
@@ -253,7 +253,7 @@ func logOf(t testing.TB, k *kfake.Cluster, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var records []*kgo.Record
 	for len(records) < want {

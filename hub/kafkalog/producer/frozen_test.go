@@ -101,7 +101,7 @@ func TestAFrozenBrokerDelaysNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) {
-		c.Requests, c.RequestTimeout, c.FailAfter, c.Timeout = requests, 3*time.Second, time.Second, 20*time.Second
+		c.Requests, c.RequestTimeout, c.FailAfter, c.Timeout = requests, 30*time.Second, 5*time.Second, time.Minute
 		c.DrainTimeout = time.Millisecond
 	})
 	all := func() (results []<-chan []upstream.Stored) {
@@ -110,12 +110,19 @@ func TestAFrozenBrokerDelaysNoOther(t *testing.T) {
 		}
 		return results
 	}
-	for _, r := range all() {
-		if s := await(t, r)[0]; s.Err != nil {
-			t.Fatalf("before: %v", s.Err)
+	stored := func(results []<-chan []upstream.Stored) (yes bool) {
+		yes = true
+		for _, r := range results {
+			yes = await(t, r)[0].Err == nil && yes
+		}
+		return yes
+	}
+	// On a busy machine the first ones may take longer than FailAfter.
+	for deadline := time.Now().Add(time.Minute); !stored(all()) || produce(t, p, "well", message("before"))[0].Err != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is stored before")
 		}
 	}
-	produce(t, p, "well", message("before"))
 	network.frozen.Store(true)
 	all()
 	for network.swallow.Load() < requests/2 {
@@ -125,7 +132,7 @@ func TestAFrozenBrokerDelaysNoOther(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for range 20 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // half of what the frozen one is given
 		s := await(t, begin(ctx, p, "well", message("meanwhile")))[0]
 		cancel()
 		if s.Err != nil {

@@ -52,12 +52,12 @@ func TestNothingIsSentWhoseTimeIsUp(t *testing.T) {
 func TestNothingLostIsSentAgainWhoseTimeIsUp(t *testing.T) {
 	t.Parallel()
 	k := newFakeKafka(t, kfake.SeedTopics(1, "t"))
-	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.RequestTimeout = 300 * time.Millisecond })
+	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) { c.RequestTimeout, c.FailAfter = 6*time.Second, time.Minute })
 	if s := produce(t, p, "t", message("first")); s[0].Err != nil {
 		t.Fatal(s[0].Err)
 	}
 	k.fail(slices.Repeat([]networkFault{faultLoseRequest}, 1000)...)
-	lost := begin(stopped{t.Context(), time.Now().Add(200 * time.Millisecond)}, p, "t", message("lost"))
+	lost := begin(stopped{t.Context(), time.Now().Add(5 * time.Second)}, p, "t", message("lost"))
 	if s := await(t, lost); !errors.Is(s[0].Err, upstream.ErrPublishUnknown) {
 		t.Errorf("lost: %v", s[0].Err)
 	}

@@ -54,7 +54,7 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 	t.Logf("seed %d", seed)
 	k := newFakeKafka(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, "t"))
 	p := newProducer(t, k.ListenAddrs(), func(c *producer.Config) {
-		c.FailAfter = 700 * time.Millisecond
+		c.FailAfter, c.RequestTimeout = 1500*time.Millisecond, 400*time.Millisecond
 		c.BatchBytes = 2000
 	})
 
@@ -81,7 +81,7 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 					value := fmt.Sprintf("%d/%d", w, number+len(messages))
 					messages = append(messages, upstream.Message{Key: fmt.Appendf(nil, "key %d", w), Value: []byte(value)})
 				}
-				patience := 1500 * time.Millisecond
+				patience := 3 * time.Second
 				if random.IntN(4) == 0 {
 					patience = time.Duration(random.IntN(60)) * time.Millisecond
 				}
@@ -121,7 +121,7 @@ func storeInStorm(t *testing.T, faults []*kerr.Error, forgotten bool) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	time.Sleep(lateness) // late requests arrive
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		bytes, busy := p.Waiting()
 		if bytes == 0 && busy == 0 {
 			break

@@ -1,6 +1,7 @@
 """Follows a stream: its arguments are the server, where tokens are, the stream, the file for the position, and how it iterates."""
 
 import asyncio
+import os
 import sys
 import urllib.request
 
@@ -14,13 +15,18 @@ def token():
         return answer.read().decode()
 
 
+def say(*what):
+    """Prints a line as a whole, also if the program is killed meanwhile."""
+    os.write(1, (" ".join(map(str, what)) + "\n").encode())
+
+
 def notify(m):
     if m["type"] != "error":
-        print(m["type"], m.get("reason", ""))
+        say(m["type"], m.get("reason", ""))
 
 
 def show(event):
-    print("event", event["partition"], event["offset"], event["data"]["n"])
+    say("event", event["partition"], event["offset"], event["data"]["n"])
 
 
 client = sluice.Client(url, token, transports=[how.split("+")[0]], backoff=(0.02, 0.2))

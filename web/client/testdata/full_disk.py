@@ -48,7 +48,7 @@ full(False)
 print("count", spool.count, spool.bytes)
 # What is stored, and cannot be removed, is not sent again.
 spool.put("readings", {"data": "once", "message_id": None})
-print("flushed", spool.flush(20), spool.count, spool.bytes, errors)
+print("flushed", spool.flush(120), spool.count, spool.bytes, errors)
 spool.close()
 try:
     spool.put("readings", {"data": "closed"})

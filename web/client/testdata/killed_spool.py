@@ -31,7 +31,7 @@ def run(name, line, times):
     for n in range(3):
         spool.put("readings", {"key": "k" if n % 2 else None, "data": "%s.%d" % (name, n)})
         os.write(1, b"put %s.%d\n" % (name.encode(), n))
-    whole = spool.flush(20)
+    whole = spool.flush(120)
     spool.close()
     os.write(1, b"whole\n" if whole else b"left %s\n" % name.encode())
     os._exit(0)

@@ -27,5 +27,5 @@ spool.close()
 spool._db.close()
 sluice.Spool._run = run
 spool = client.spool(sys.argv[2], on_stored=stored, on_refused=refused)
-print("flushed" if spool.flush(20) else "left")
+print("flushed" if spool.flush(120) else "left")
 spool.close()
