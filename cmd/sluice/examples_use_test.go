@@ -120,7 +120,8 @@ func TestExampleMarket(t *testing.T) {
 // written meanwhile is there, once.
 func TestExamplePhone(t *testing.T) {
 	t.Parallel()
-	address := startDev(t)
+	// The page shows the last 200 edits, among which are to be those of the test.
+	address := startDevWith(t, devFlags{rates: map[string]string{"wiki.edits": "2"}})
 	page := watch(t, openTab(t))
 	url := "http://" + address + "/examples/phone"
 	p := page.visit(t, url)
