@@ -43,6 +43,25 @@ func do(ctx context.Context, t *testing.T, statements string) {
 	}
 }
 
+// walkBack goes to the end of the list, page by page and as far back as there are records, and leaves
+// in seen what each row says, by its id. A list draws its rows in the frame after it was scrolled: on a
+// slow machine that is later than any time.
+const walkBack = `
+	window.seen = new Map();
+	window.walked = false;
+	document.querySelector(".older").click();
+	(async () => {
+		const events = document.querySelector(".events"), held = document.querySelector(".held");
+		for (;;) {
+			await new Promise(requestAnimationFrame);
+			for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent + (row.matches(".gap") ? " " + row.children[2].textContent : ""));
+			const last = document.querySelector(".row[aria-posinset='" + document.querySelector(".row")?.getAttribute("aria-setsize") + "']");
+			if (held.textContent === "These are the oldest records that Kafka keeps." && last && seen.has(Number(last.dataset.id)) && events.scrollHeight - events.scrollTop - events.clientHeight < 2) break;
+			if (!held.textContent.startsWith("Loading")) events.scrollTop += events.clientHeight / 2;
+		}
+		walked = true;
+	})();`
+
 const isLive = `document.getElementById("state").dataset.state === "live"`
 
 // Without a stream in the address, the console shows one that has records. A filter with a fault
@@ -65,33 +84,24 @@ func TestConsoleLiveFilter(t *testing.T) {
 }
 
 // What is older than the records that are loaded comes at the end of the list, in the order of
-// time, down to the oldest that Kafka keeps. Its records have a cursor, from which reading goes on.
+// time, down to the oldest that Kafka keeps. Its records have a cursor, from which reading goes on. The
+// stream is not one that Kafka compacts meanwhile, which takes records out of the middle.
 func TestConsoleLiveHistory(t *testing.T) {
 	t.Parallel()
-	for _, filter := range []string{"", "data.status != 'shipped'"} {
+	for _, filter := range []string{"", "!data.bot"} {
 		t.Run(filter, func(t *testing.T) {
 			t.Parallel()
-			ctx, address := openLive(t, "#live?stream=shop.orders&from=last:5&filter="+strings.ReplaceAll(filter, " ", "%20"), map[string]string{"shop.orders": "2"})
+			ctx, address := openLive(t, "#live?stream=wiki.edits&from=last:5&filter="+filter, map[string]string{"wiki.edits": "2"})
 			waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length >= 5`)
 			do(ctx, t, `document.querySelector(".events").focus()`)
-			do(ctx, t, `document.querySelector(".older").click();
-				window.seen = new Map();
-				window.walking = setInterval(() => {
-					for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent);
-					const events = document.querySelector(".events");
-					if (document.querySelector(".held").textContent.startsWith("Loading")) return;
-					window.still = events.scrollHeight - events.scrollTop - events.clientHeight < 2 ? (window.still ?? 0) + 1 : 0;
-					events.scrollTop += events.clientHeight / 2;
-				}, 20)`)
-			waitFor(ctx, t, `document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
-			waitFor(ctx, t, `window.still > 20`) // rows are drawn a frame after the list was scrolled
-			do(ctx, t, `clearInterval(walking)`)
+			do(ctx, t, walkBack)
+			waitFor(ctx, t, `walked`)
 
 			// Every record is there once, and those of a partition are in order.
 			if fault := evaluated(ctx, t, `(() => {
 				const next = {};
 				for (const [id, place] of [...seen].sort(([a], [b]) => a - b)) {
-					const [partition, offset] = place.split(":").map(Number);
+					const [partition, offset] = place.split(/[: ]/).map(Number);
 					if (offset <= next[partition] || (`+fmt.Sprint(filter == "")+` && offset !== (next[partition] ?? -1) + 1)) return place + " after " + next[partition];
 					next[partition] = offset;
 				}
@@ -106,7 +116,7 @@ func TestConsoleLiveHistory(t *testing.T) {
 			waitFor(ctx, t, `document.querySelector(".cursor").textContent.startsWith("v1.")`)
 			oldest := evaluated(ctx, t, `document.querySelector(".row[aria-selected=true]").children[1].textContent`)
 			cursor := evaluated(ctx, t, `document.querySelector(".cursor").textContent`)
-			after := pageOf(t, address, "shop.orders", cursor)
+			after := pageOf(t, address, "wiki.edits", cursor)
 			if after[0] == oldest {
 				t.Errorf("the record %s comes again at the cursor after it", oldest)
 			}
@@ -139,22 +149,15 @@ func TestConsoleLiveHistoryHasGaps(t *testing.T) {
 		for _, from := range []string{"last:2", "offset:0:60"} {
 			o.open("#live?stream=orders&from="+from+"&filter="+filter, o.token("u42", "live"))
 			o.until(isLive + ` && document.querySelectorAll(".row").length > 0`)
-			o.do(`document.querySelector(".older").click()`)
-			o.until(`document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
-			o.do(`window.seen = new Map();
-				window.walking = setInterval(() => {
-					for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent + " " + (row.matches(".gap") ? row.children[2].textContent : ""));
-					document.querySelector(".events").scrollTop += 50;
-				}, 10)`)
-			o.until(`(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 && document.querySelector(".row[aria-posinset='" + document.querySelector(".row").getAttribute("aria-setsize") + "']") !== null })()`)
-			o.do(`clearInterval(walking)`)
+			o.do(walkBack)
+			o.until(`walked`)
 			var want []string
 			for n := range 64 {
 				switch {
 				case n == 20, n == 21, n == 60:
 					want = append(want, fmt.Sprintf("0:%d unreadable", n))
 				case filter == "" || n%2 == 1:
-					want = append(want, fmt.Sprintf("0:%d ", n))
+					want = append(want, fmt.Sprintf("0:%d", n))
 				}
 			}
 			got := evaluated(o.ctx, t, `[...seen].sort(([a], [b]) => a - b).map(([, place]) => place).join(",")`)
@@ -273,21 +276,12 @@ func TestConsoleLivePattern(t *testing.T) {
 	do(ctx, t, `document.querySelector(".from").value = "last:100"; document.querySelector(".key").value = ""; document.querySelector(".reading").requestSubmit()`)
 	waitFor(ctx, t, isLive+` && document.querySelectorAll(".row").length > 10`)
 	waitFor(ctx, t, `[...document.querySelectorAll(".row")].every((row) => /^(wiki.edits|flights.positions)\/\d+:\d+$/.test(row.children[1].textContent))`)
-	do(ctx, t, `document.querySelector(".older").click();
-		window.seen = new Map();
-		window.walking = setInterval(() => {
-			for (const row of document.querySelectorAll(".row")) seen.set(Number(row.dataset.id), row.children[1].textContent);
-			const events = document.querySelector(".events");
-			if (document.querySelector(".held").textContent.startsWith("Loading")) return;
-			events.scrollTop += events.clientHeight / 2;
-		}, 20)`)
-	waitFor(ctx, t, `document.querySelector(".held").textContent === "These are the oldest records that Kafka keeps."`)
-	waitFor(ctx, t, `(() => { const e = document.querySelector(".events"); return e.scrollHeight - e.scrollTop - e.clientHeight < 2 })()`)
-	do(ctx, t, `clearInterval(walking)`)
+	do(ctx, t, walkBack)
+	waitFor(ctx, t, `walked`)
 	if fault := evaluated(ctx, t, `(() => {
 		const next = {};
 		for (const [, place] of [...seen].sort(([a], [b]) => a - b)) {
-			const [partition, offset] = place.split(":");
+			const [partition, offset] = place.split(/[: ]/);
 			if (Number(offset) !== (next[partition] ?? 0)) return place + " at " + next[partition];
 			next[partition] = Number(offset) + 1;
 		}

@@ -239,19 +239,33 @@ func (o *operations) follow(ctx context.Context, token, from string) *follower {
 	return f
 }
 
-// until waits until the follower has so many records, and returns their offsets and how
-// often its connection was lost.
-func (f *follower) until(t *testing.T, records int) (offsets []int64, lost int) {
+// until waits until the follower has so many records, and returns their offsets.
+func (f *follower) until(t *testing.T, records int) (offsets []int64) {
+	t.Helper()
+	f.wait(t, fmt.Sprintf("the client has %d records", records), func() bool {
+		offsets = append([]int64(nil), f.offsets...)
+		return len(offsets) >= records
+	})
+	return offsets
+}
+
+// untilLost waits until the follower has lost its connection.
+func (f *follower) untilLost(t *testing.T) {
+	t.Helper()
+	f.wait(t, "the client has lost its connection", func() bool { return f.lost > 0 })
+}
+
+func (f *follower) wait(t *testing.T, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(soon); ; time.Sleep(20 * time.Millisecond) {
 		f.mu.Lock()
-		offsets, lost = append([]int64(nil), f.offsets...), f.lost
+		is := met()
 		f.mu.Unlock()
-		if len(offsets) >= records {
-			return offsets, lost
+		if is {
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the client has %d records of %d", len(offsets), records)
+			t.Fatalf("never came true: %s", what)
 		}
 	}
 }

@@ -36,15 +36,13 @@ func TestConsoleOperatesSessions(t *testing.T) {
 	o.confirm(rowOf + `.querySelector(".details .choices button").click()`)
 	o.until(`document.getElementById("sessions-result").dataset.kind === "good"`)
 	o.produce(50, 100)
-	offsets, lost := f.until(t, 100)
+	offsets := f.until(t, 100)
 	for n, offset := range offsets {
 		if offset != int64(n) {
 			t.Fatalf("after the drain, record %d has the offset %d", n, offset)
 		}
 	}
-	if lost == 0 {
-		t.Error("the client was not drained")
-	}
+	f.untilLost(t) // its records may have come before it left
 	o.until(rowOf + ` !== undefined && ` + rowOf + `.dataset.session !== session`)
 
 	o.do(rowOf + `.querySelector("button").click()`)
@@ -92,7 +90,7 @@ func TestConsoleMovesCursors(t *testing.T) {
 	o.until(row + `.textContent.includes("0: 12")`)
 
 	again := o.follow(t.Context(), user, "")
-	offsets, _ := again.until(t, 18)
+	offsets := again.until(t, 18)
 	if offsets[0] != 12 || offsets[17] != 29 {
 		t.Errorf("the subscription resumes at %v", offsets)
 	}

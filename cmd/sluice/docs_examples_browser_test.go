@@ -15,13 +15,14 @@ const sendAll = `
 	const until = async (is) => { while (!is()) await new Promise((resolve) => setTimeout(resolve, 20)); };
 	for (const box of document.querySelectorAll(".trial")) {
 		box.querySelector("button").click();
-		const form = box.querySelector("form"), stream = form.querySelector("label:not([hidden]) select");
-		const [which] = form.querySelectorAll("select");
+		const form = box.querySelector("form"), which = form.querySelector("select");
+		const stream = [...form.querySelectorAll("label")].find((label) => label.firstChild.textContent === "Stream");
 		for (const { value } of which.options.length ? [...which.options] : [{ value: "" }]) {
 			if (value) { which.value = value; which.dispatchEvent(new Event("change")); }
 			const request = form.querySelector("textarea"), answer = form.querySelector(".answer"), status = form.querySelector("output");
 			answer.textContent = "";
-			await new Promise((resolve) => setTimeout(resolve, 50)); // the streams may still be asked for
+			await until(() => stream.hidden || stream.querySelector("option")); // the streams may still be asked for
+			await new Promise((resolve) => setTimeout(resolve)); // and the request is then written
 			form.requestSubmit();
 			await until(() => answer.textContent.match(/^HTTP \d+|^S /m) || status.dataset.kind === "bad");
 			const first = answer.textContent.match(/^HTTP \d+|^S .*/m)?.[0] ?? status.textContent;
@@ -85,8 +86,10 @@ func TestExamplesOfTheDocumentsRun(t *testing.T) {
 		form.requestSubmit();
 		while (!form.querySelector(".answer").textContent.includes('"offset"')) await new Promise((resolve) => setTimeout(resolve, 20));
 		form.querySelector("textarea").value = "GET /v1/streams/chat.lobby/records?from=last:1";
-		form.requestSubmit();
-		while (!form.querySelector(".answer").textContent.includes(%[1]q)) await new Promise((resolve) => setTimeout(resolve, 20));
+		while (!form.querySelector(".answer").textContent.includes(%[1]q)) { // what is stored is read a moment later
+			form.requestSubmit();
+			while (form.querySelector("output").textContent !== "Done") await new Promise((resolve) => setTimeout(resolve, 20));
+		}
 		printed.push("read");`, "written by an example"))
 	s.until(`printed.includes("read")`)
 }

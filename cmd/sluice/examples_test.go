@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -165,7 +164,7 @@ func watch(t *testing.T, page tab) *watched {
 }
 
 // using bounds what is done with a page. It is much more than is needed.
-const using = 3 * time.Minute
+const using = 2 * soon
 
 // visit opens a page.
 func (w *watched) visit(t *testing.T, url string) tab {

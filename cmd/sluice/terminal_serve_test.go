@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,8 +51,13 @@ func serveTokens(t *testing.T) *served {
 			t.Error(err)
 		}
 	})
-	// A port that another server of this test takes again after this one is killed.
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	// A port that another server of this test takes again after this one is killed. Meanwhile nobody else
+	// is given it, at an address of its own: all of 127.0.0.0/8 is this machine, but on some systems.
+	own := net.IPv4(127, 1+rand.N[byte](254), 1+rand.N[byte](254), 1+rand.N[byte](254)).String()
+	free, err := net.Listen("tcp", net.JoinHostPort(own, "0"))
+	if err != nil {
+		free, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +235,45 @@ func TestPublishSurvivesKills(t *testing.T) {
 	}
 }
 
-// bench runs bench, of which the progress is read by do, and returns its report.
+// next returns a function that waits until a record is stored after this call.
+func (s *served) next() (wait func()) {
+	s.t.Helper()
+	token, err := os.ReadFile(filepath.Join(s.dir, "token"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	page := func(from string) (records int, cursor string) {
+		s.t.Helper()
+		answer := request(s.t.Context(), s.t, "http://"+s.address+"/v1/streams/lines/records?limit=1&from="+from, strings.TrimSpace(string(token)))
+		defer func() { _ = answer.Body.Close() }()
+		text, err := io.ReadAll(answer.Body)
+		var got struct {
+			Records []json.RawMessage
+			Cursor  string
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &got)
+		}
+		if err != nil || answer.StatusCode != http.StatusOK {
+			s.t.Fatalf("%s: %v: %s", answer.Status, err, text)
+		}
+		return len(got.Records), got.Cursor
+	}
+	_, cursor := page("latest")
+	return func() {
+		s.t.Helper()
+		for ends := time.Now().Add(soon); ; time.Sleep(20 * time.Millisecond) {
+			if records, _ := page(cursor); records > 0 {
+				return
+			}
+			if time.Now().After(ends) {
+				s.t.Fatal("no record is stored")
+			}
+		}
+	}
+}
+
+// bench runs bench, calls do meanwhile, and returns its report.
 func (s *served) bench(do func(), args ...string) (report measure.Report, code int) {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), "sluice", append([]string{"bench", "--json"}, args...)...)
@@ -250,15 +296,16 @@ func TestBenchAcrossARestart(t *testing.T) {
 	t.Parallel()
 	s := serveTokens(t)
 	for _, transport := range measure.Transports {
+		published := s.next()
 		report, code := s.bench(func() {
-			time.Sleep(2 * time.Second) // into the window
+			published() // all clients are there
 			if transport == measure.SSE {
 				s.kill()
 			} else {
 				s.stop()
 			}
 			s.start()
-		}, "--stream", "lines", "--token-file", "token", "--clients", "15", "--rate", "50", "--duration", "6s", "--transport", transport, "--patience", "30s")
+		}, "--stream", "lines", "--token-file", "token", "--clients", "15", "--rate", "50", "--duration", "10s", "--transport", transport, "--patience", "30s")
 		p := report.Published
 		if code != exitIncomplete || report.Connected != 15 || report.Lost != 15 || report.CameBack.Count != 15 || report.CameBack.Max <= 0 || report.Away != 0 {
 			t.Errorf("%s: got %d: %+v", transport, code, report)
@@ -277,7 +324,7 @@ func TestBenchHandsOutTokens(t *testing.T) {
 	s := serveTokens(t)
 	s.run("", "sh", "-c", "for i in 1 2 3; do sluice token --secret-file key --issuer i --audience a --subject u$i; echo; done > tokens")
 	for file, connected := range map[string]int{"token": 20, "tokens": 50} {
-		report, code := s.bench(func() {}, "--stream", "lines", "--token-file", file, "--clients", "50", "--duration", "1s", "--rate", "5")
+		report, code := s.bench(func() {}, "--stream", "lines", "--token-file", file, "--clients", "50", "--duration", "1s", "--rate", "5", "--patience", "30s")
 		if report.Connected != connected || report.Published.Stored != 5 || (code == exitOK) != (connected == 50) {
 			t.Errorf("%s: got %d, %+v", file, code, report)
 		}

@@ -153,6 +153,7 @@ func TestBenchCountsWhatIsMissing(t *testing.T) {
 		"short": "0 missing, 0 repeated, 0 gaps, 2 lost connections\nback       2 times, after p50 ",
 	} {
 		var asked atomic.Int64
+		both := make(chan struct{}) // closed once both clients are there
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost {
 				_, _ = io.WriteString(w, `{"partition":0,"offset":0,"ts":1}`)
@@ -161,11 +162,20 @@ func TestBenchCountsWhatIsMissing(t *testing.T) {
 			w.Header().Set("Content-Type", "text/event-stream")
 			_, _ = io.WriteString(w, "event: sluice.ready\ndata: {\"type\":\"ready\"}\n\n")
 			_ = http.NewResponseController(w).Flush()
-			if asked.Add(1) > 2 || strings.Contains(r.URL.Path, "quiet") {
+			number := asked.Add(1)
+			if number == 2 {
+				close(both)
+			}
+			if number > 2 || strings.Contains(r.URL.Path, "quiet") {
 				<-r.Context().Done()
+				return
+			}
+			select { // each client is cut off once
+			case <-both:
+			case <-r.Context().Done():
 			}
 		}))
-		out, errs, code := sluice(t, server.Listener.Addr().String(), "", "bench", "--stream", stream, "--clients", "2", "--rate", "5", "--duration", "1s",
+		out, errs, code := sluice(t, server.Listener.Addr().String(), "", "bench", "--stream", stream, "--clients", "2", "--rate", "1", "--duration", "5s",
 			"--transport", "sse", "--patience", "0s")
 		server.Close()
 		if code != exitIncomplete || !strings.Contains(out, want) {
@@ -184,7 +194,7 @@ func TestPublishWaitsForAnAnswerForATime(t *testing.T) {
 	defer server.Close()
 	address := server.Listener.Addr().String()
 	for _, args := range [][]string{{"1"}, {"--retry-for", "0s"}} {
-		out, errs, code := sluice(t, address, "1\n2\n", append([]string{"publish", "s", "--timeout", "100ms"}, args...)...)
+		out, errs, code := sluice(t, address, "1\n2\n", append([]string{"publish", "s", "--timeout", "1s"}, args...)...)
 		if code != exitFailed || !strings.Contains(errs, "may be stored") || !strings.Contains(errs, "deadline exceeded") {
 			t.Errorf("%v: got %d: %s%s", args, code, out, errs)
 		}

@@ -87,6 +87,23 @@ func TestSilentRedisOpensTheBreaker(t *testing.T) {
 	}
 }
 
+// TestRefusedCallsSayWhatIsWrong: a call that the breaker refuses says what the last one has failed for, as
+// it may be the first that somebody sees.
+func TestRefusedCallsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	store := open(t, redisstore.Config{
+		Redis: redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}},
+		TTL:   time.Hour, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+	for range 10 {
+		for what, call := range calls(store) {
+			if err := call(ctx); !errors.Is(err, cursors.ErrStoreUnavailable) || !strings.Contains(err.Error(), "127.0.0.1:1: connect: connection refused") {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+	}
+}
+
 // TestManyCommitsWithASilentRedis: those behind the call that has failed do not wait for another
 // timeout each.
 func TestManyCommitsWithASilentRedis(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -38,6 +39,7 @@ type Config struct {
 type Store struct {
 	client  redis.UniversalClient
 	breaker *gobreaker.CircuitBreaker[struct{}]
+	failed  atomic.Pointer[error] // why the last call that failed was not answered
 	prefix  string
 	ttl     time.Duration
 	names   int
@@ -129,11 +131,17 @@ func (s *Store) call(ctx context.Context, doing string, ask func(context.Context
 		if err != nil && !answered(err) && ctx.Err() != nil {
 			return struct{}{}, fmt.Errorf("%w: %w", errGaveUp, ctx.Err())
 		}
+		if !answered(err) {
+			s.failed.Store(&err)
+		}
 		return struct{}{}, err
 	})
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests):
+		// As a text: it is not what this call has failed with.
+		return fmt.Errorf("%s: %w: %w: %v", doing, cursors.ErrStoreUnavailable, err, *s.failed.Load()) //nolint:errorlint // see above
 	case errors.Is(err, errGaveUp):
 		return fmt.Errorf("%s: %w", doing, err)
 	default:

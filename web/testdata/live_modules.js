@@ -109,6 +109,24 @@ window.faults = [];
   equal("digits", shown('{"data":[1.10,90071992547409931]}'), ["JSON", "[1.10, 90071992547409931]"]);
   equal("tombstone", shown('{"data":null,"tombstone":true}'), ["tombstone: the key was deleted", "null"]);
 
+  // The program of a former row, or language, is gone at once, and cannot be copied any more.
+  const { Drawer } = await from("live/drawer.js");
+  const pane = (await from("shared/dom.js")).fromTemplate("live").querySelector("#live-pane").content.firstElementChild.cloneNode(true);
+  let know;
+  const drawer = new Drawer(pane.querySelector(".drawer"), { follow: () => {}, cursor: async () => "", reading: () => new Promise((resolve) => { know = resolve; }) });
+  const program = async () => {
+    await new Promise((resolve) => setTimeout(resolve));
+    return [pane.querySelector(".program").textContent.includes("from=earliest"), pane.querySelector(".copy-program").disabled];
+  };
+  const position = { stream: "s", from: "earliest", key: "", filter: "", base: "http://127.0.0.1:1/", token: false };
+  equal("no program yet", await program(), [false, true]);
+  know(position);
+  equal("a program", await program(), [true, false]);
+  drawer.look(recordRow({ stream: "s", partition: 0, offset: 7, ts: 1 }, '{"stream":"s","partition":0,"offset":7,"ts":1,"key":null,"data":1}', false), true);
+  equal("the program of another row", await program(), [false, true]);
+  know(position);
+  equal("is known", await program(), [true, false]);
+
   const { Latency } = await from("live/latency.js");
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const [label, figures] = [document.createElement("p"), document.createElement("p")];

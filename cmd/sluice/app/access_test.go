@@ -89,7 +89,7 @@ drain: {timeout: 1s, spread: 0s}
 		return res.StatusCode
 	}
 	// The topics are made while the server starts.
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if status(http.MethodGet, "/v1/streams/open", "Authorization", "Bearer good", "X-Tenant", "a") == http.StatusOK {
 			break
 		}

@@ -51,7 +51,7 @@ func TestAppMakesTopicsAndStops(t *testing.T) {
 	go func() { ended <- a.Run(ctx) }()
 
 	source := a.clusters[config.DefaultCluster].source
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		topic, err := source.Topic(t.Context(), "made.at.start")
 		if err == nil && topic.Partitions == 3 {

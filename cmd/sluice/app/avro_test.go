@@ -52,7 +52,7 @@ func TestAvroIsPublished(t *testing.T) {
 	// records waits for n records: a page has what was read from Kafka so far.
 	records := func(stream string, n int) []map[string]any {
 		t.Helper()
-		for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			var page struct{ Records []map[string]any }
 			if err := json.Unmarshal([]byte(r.body("/v1/streams/"+stream+"/records?from=earliest")), &page); err != nil {
 				t.Fatal(err)

@@ -61,7 +61,7 @@ func TestCloudEventsInKafka(t *testing.T) {
 		t.Helper()
 		reader := kafka.NewReader(kafka.ReaderConfig{Brokers: servers.Brokers, Topic: topic, MaxWait: 100 * time.Millisecond})
 		defer func() { _ = reader.Close() }()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		if err := reader.SetOffset(at); err != nil {
 			t.Fatal(err)

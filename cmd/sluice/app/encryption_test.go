@@ -213,7 +213,7 @@ func TestEncryptionOfARunningInstance(t *testing.T) {
 		t.Helper()
 		var body string
 		// Those that read before a reload have the streams from before.
-		for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 			body = page()
 			fits := true
 			for _, text := range want {

@@ -22,7 +22,7 @@ const onceStreams = `
 listen: 127.0.0.1:0
 admin: {listen: 127.0.0.1:0}
 kafka: {brokers: [%q]}
-redis: {url: "redis://%s", timeout: 500ms}
+redis: {url: "redis://%s"}
 drain: {timeout: 1s, spread: 0s}
 auth: {issuers: [{issuer: test, audience: sluice, algorithms: [HS256], secret_file: %q}]}
 grants:

@@ -107,7 +107,7 @@ func TestConnectBeforeTheFirstStart(t *testing.T) {
 	}
 	defer servers.Close()
 	a := newTestApp(t, servers.Brokers[0], servers.RedisAddr)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	findings, err := a.Connect(ctx)
 	if err != nil {

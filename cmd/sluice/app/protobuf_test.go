@@ -72,7 +72,7 @@ func TestProtobufIsPublished(t *testing.T) {
 	soon := func(want string, get func() string) {
 		t.Helper()
 		got := get()
-		for end := time.Now().Add(10 * time.Second); got != want && time.Now().Before(end); got = get() {
+		for end := time.Now().Add(time.Minute); got != want && time.Now().Before(end); got = get() {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if got != want {

@@ -77,7 +77,7 @@ func broker(t *testing.T) (address string, authenticated <-chan string) {
 
 func serveSASL(conn net.Conn, got chan<- string) {
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	mechanism := ""
 	for {
 		var size [4]byte
@@ -163,7 +163,7 @@ func TestTokensReachBrokers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, got := broker(t)
 			c, err := newCluster("c", config.Cluster{
-				Brokers: []string{address}, SASL: &test.sasl, DialTimeout: 2 * time.Second,
+				Brokers: []string{address}, SASL: &test.sasl, DialTimeout: 30 * time.Second,
 				Fetch:   config.Fetch{Wait: time.Second, Bytes: 1 << 20, PartitionBytes: 1 << 18, InflatedBytes: 1 << 20, MetadataEvery: time.Second},
 				Produce: config.Produce{BatchBytes: 1 << 16, AtOnce: 1, Attempt: time.Second, FailAfter: time.Second},
 			}, config.Limits{PublishTimeout: time.Second}, 1<<20, slog.New(slog.DiscardHandler))
@@ -177,7 +177,7 @@ func TestTokensReachBrokers(t *testing.T) {
 			if err := c.tokens.Ready(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			_, err = c.source.Missing(ctx, []string{"a"})
 			if err == nil { // the broker closes the connection

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/cmd/sluice/config"
 	"sluice/cmd/sluice/embedded"
@@ -59,12 +60,25 @@ func embed(t *testing.T) *embedded.Embedded {
 	return e
 }
 
-// load loads a configuration from its text.
+// load loads a configuration from its text. Where the text has the default of a time after which Kafka
+// or Redis counts as away, a slow machine is given longer.
 func load(t *testing.T, format string, args ...any) *config.Config {
 	t.Helper()
 	c, err := config.Load(config.Options{Environ: []string{}, Text: fmt.Sprintf(format, args...)})
 	if err != nil {
 		t.Fatal(err)
+	}
+	longer := func(is *time.Duration, usual time.Duration) {
+		if *is == usual {
+			*is = time.Minute
+		}
+	}
+	longer(&c.Limits.PublishTimeout, 10*time.Second)
+	longer(&c.Redis.Timeout, time.Second)
+	longer(&c.Kafka.Produce.FailAfter, 2*time.Second)
+	for name, cluster := range c.Kafka.Clusters {
+		longer(&cluster.Produce.FailAfter, 2*time.Second)
+		c.Kafka.Clusters[name] = cluster
 	}
 	return c
 }

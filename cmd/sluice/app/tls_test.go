@@ -74,7 +74,7 @@ drain: {timeout: 1s, spread: 0s}
 		protocols.SetHTTP1(major == 1)
 		protocols.SetHTTP2(major == 2)
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}, Protocols: protocols}
-		answer, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get(url)
+		answer, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get(url)
 		if err != nil {
 			t.Fatalf("HTTP/%d: %v", major, err)
 		}

@@ -45,7 +45,7 @@ drain: {timeout: 1s, spread: 0s}
 		c.InsecureSkipVerify = true
 		transport := &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}
 		defer transport.CloseIdleConnections()
-		answer, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + address + "/docs/")
+		answer, err := (&http.Client{Transport: transport, Timeout: time.Minute}).Get("https://" + address + "/docs/")
 		if err != nil {
 			return "", err
 		}
@@ -76,7 +76,7 @@ drain: {timeout: 1s, spread: 0s}
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		after, err := get(&tls.Config{Certificates: known})
 		if err != nil {
 			t.Fatal(err)

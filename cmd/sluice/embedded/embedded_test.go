@@ -288,9 +288,12 @@ func TestRedisKeysRunOut(t *testing.T) {
 	e, _ := run(t, config)
 	keys := redis.NewClient(&redis.Options{Addr: e.RedisAddr})
 	defer func() { _ = keys.Close() }()
-	keys.Set(context.Background(), "short", "x", time.Second)
-	if keys.Exists(context.Background(), "short").Val() != 1 {
-		t.Fatal("not stored")
+	// In one transaction: after it, the key may have run out.
+	stored := keys.TxPipeline()
+	stored.Set(context.Background(), "short", "x", time.Second)
+	there := stored.Exists(context.Background(), "short")
+	if _, err := stored.Exec(context.Background()); err != nil || there.Val() != 1 {
+		t.Fatalf("not stored: %v", err)
 	}
 	for deadline := time.Now().Add(time.Minute); keys.Exists(context.Background(), "short").Val() != 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

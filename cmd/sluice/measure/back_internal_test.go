@@ -198,7 +198,7 @@ func TestClientsComeBack(t *testing.T) {
 			server := httptest.NewServer(b)
 			defer server.Close()
 			report, err := Run(t.Context(), Config{
-				URL: server.URL, Stream: "s", Transport: WebSocket, Clients: 1, ConnectRate: 100, Duration: time.Second, Patience: 5 * time.Second,
+				URL: server.URL, Stream: "s", Transport: WebSocket, Clients: 1, ConnectRate: 100, Duration: 3 * time.Second, Patience: 30 * time.Second,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -248,7 +248,7 @@ func TestClientsComeBackOverFaultsOfTLS(t *testing.T) {
 	trusted.AddCert(server.Certificate())
 	report, err := Run(t.Context(), Config{
 		URL: server.URL, TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
-		Stream: "s", Transport: WebSocket, Clients: 1, ConnectRate: 100, Duration: time.Second, Patience: 5 * time.Second,
+		Stream: "s", Transport: WebSocket, Clients: 1, ConnectRate: 100, Duration: 3 * time.Second, Patience: 30 * time.Second,
 	})
 	if err != nil || report.Lost != 1 || report.CameBack.Count != 1 || report.Away != 0 {
 		t.Errorf("got %+v, %v", report, err)

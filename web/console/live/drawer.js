@@ -130,6 +130,7 @@ export class Drawer {
     };
     this.part("reads").textContent = chosen ? "Read on from this record" : "Read what is shown";
     this.part("program").setAttribute("aria-label", `Program in ${language}`);
+    set("…", ""); // what stands there is another program
     try {
       const program = programs[language](await this.on.reading(chosen));
       set(program, program);
