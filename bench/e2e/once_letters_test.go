@@ -41,7 +41,8 @@ message_ids: {wait: 300ms, margin: 2s}
 			}
 			mu.Lock()
 			told[answer.Code]++
-			if answer.Code == "publish_unknown" {
+			// It is unknown, too, after a time in which a busy broker has not answered.
+			if answer.Code == "publish_unknown" && between.lost.Load() > 0 {
 				between.lose.Store(300)
 			}
 			final := true
