@@ -85,7 +85,7 @@ func TestAdminReady(t *testing.T) {
 				return nil
 			},
 		}
-		c.DrainTimeout, c.DrainSpread = 6*time.Second, 2*time.Second
+		c.DrainTimeout, c.DrainSpread = patience, 6*time.Second
 	}})
 	ready := func(status int, want string) {
 		t.Helper()

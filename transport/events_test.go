@@ -250,12 +250,8 @@ func TestEventsByKey(t *testing.T) {
 	s.until("sluice.caught_up")
 	s.until("sluice.cursor")
 	in.topics.Append("orders", record.Record{Partition: 0, Key: []byte("k0"), Value: []byte("1")})
-	before := s.lastID
-	for range 3 {
+	for before := s.lastID; s.lastID == before; { // which ends with the stream if the position does not move
 		s.until("sluice.cursor")
-	}
-	if s.lastID == before {
-		t.Error("the position of a filtered stream does not move")
 	}
 	s.cancel()
 	again := in.reads("/v1/streams/orders/events?key=k0", tok, "Last-Event-ID", s.lastID)
@@ -555,7 +551,10 @@ func TestEventsEnd(t *testing.T) {
 
 func TestEventsEndWithTheirToken(t *testing.T) {
 	t.Parallel()
-	in := start(t, options{})
+	inBubble(t, options{}, testEventsEndWithTheirToken)
+}
+
+func testEventsEndWithTheirToken(t *testing.T, in *instance) {
 	// The times in a token are whole seconds.
 	s := in.reads("/v1/streams/orders/events", token(t, "u42", "live", 2*time.Second))
 	if m := s.until("sluice.token_expiring").json(t); m["expires_in_ms"].(float64) > 400 {

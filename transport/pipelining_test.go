@@ -20,17 +20,26 @@ import (
 func TestPublishesInFlight(t *testing.T) {
 	t.Parallel()
 	held := &heldProducer{}
-	in := start(t, options{
+	inBubble(t, options{
 		limits: func(l *transport.Limits) {
 			l.PublishesPerSession, l.PingEvery, l.PongWithin = 4, 20*time.Millisecond, 20*time.Millisecond
 		},
 		stream: func(s *hub.Stream) { held.Producer, s.Producer = s.Producer, held },
-	})
+	}, func(t *testing.T, in *instance) { testPublishesInFlight(t, in, held) })
+}
+
+func testPublishesInFlight(t *testing.T, in *instance, held *heldProducer) {
 	c := in.dial("", token(t, "u", "live", time.Hour))
-	for n := range 10 {
-		c.send(`{"type":"publish","id":"p%d","stream":"orders","key":"k","data":%d}`, n, n)
+	var sending sync.WaitGroup
+	sending.Go(func() { // which waits, as the session is not read
+		for n := range 10 {
+			c.send(`{"type":"publish","id":"p%d","stream":"orders","key":"k","data":%d}`, n, n)
+		}
+		c.send(`{"type":"ping","id":"last"}`)
+	})
+	for held.count() < 4 {
+		time.Sleep(time.Millisecond)
 	}
-	c.send(`{"type":"ping","id":"last"}`)
 	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 		if n := held.count(); n > 4 {
 			t.Fatalf("%d publishes are in flight", n)
@@ -64,17 +73,27 @@ func TestPublishesInFlight(t *testing.T) {
 	}
 	close(over)
 	releasing.Wait()
+	sending.Wait()
 	if pongs != 1 {
 		t.Errorf("got %d pongs", pongs)
 	}
-	for n := range 10 {
-		c.send(`{"type":"publish","id":"q%d","stream":"orders","key":"k","data":%d}`, n, n)
-	}
+	sending.Go(func() {
+		for n := range 10 {
+			message := fmt.Appendf(nil, `{"type":"publish","id":"q%d","stream":"orders","key":"k","data":%d}`, n, n)
+			if c.Write(t.Context(), websocket.MessageText, message) != nil {
+				return // it is closed meanwhile
+			}
+		}
+	})
 	for held.count() < 4 {
 		time.Sleep(time.Millisecond)
 	}
 	_ = c.CloseNow()
-	for end := time.Now().Add(patience); time.Now().Before(end) && in.metric(`sluice_sessions{protocol="websocket"}`) > 0; {
+	sending.Wait()
+	for end := time.Now().Add(patience); len(in.server.SessionsOf("user:test:u")) > 0; {
+		if time.Now().After(end) {
+			t.Fatal("the session does not end with its connection")
+		}
 		held.release()
 		time.Sleep(time.Millisecond)
 	}

@@ -77,6 +77,9 @@ func correlationOf(event gjson.Result) string {
 
 const asksPath = "/v1/streams/asks/records?reply=answers"
 
+// waitUntil is how long a test waits for a reply that comes, and for one that does not.
+var waitUntil = map[int]string{http.StatusOK: "&wait=30s", http.StatusAccepted: "&wait=200ms"}
+
 // TestReplies: each of many requests at once gets its own reply, over HTTP and over one
 // WebSocket.
 func TestReplies(t *testing.T) {
@@ -150,7 +153,7 @@ func TestRepliesOfOthers(t *testing.T) {
 	}})
 	tok := token(t, "u", "live", time.Hour)
 	for to, want := range map[string]int{"u": http.StatusOK, "v": http.StatusAccepted} {
-		status, _, body := in.do(http.MethodPost, asksPath+"&wait=200ms", tok, fmt.Sprintf(`{"data":%q}`, to), "Content-Type", "application/json")
+		status, _, body := in.do(http.MethodPost, asksPath+waitUntil[want], tok, fmt.Sprintf(`{"data":%q}`, to), "Content-Type", "application/json")
 		if status != want || (gjson.Get(body, "reply").Raw != "null") != (want == http.StatusOK) {
 			t.Errorf("a reply for %s: %d %s", to, status, body)
 		}
@@ -183,7 +186,7 @@ func TestRepliesAreRedacted(t *testing.T) {
 			t.Fatal(err)
 		}
 		in := answering(t, options{config: func(c *transport.Config) { c.Rights = redactedAnswers{all, redaction} }})
-		status, _, body := in.do(http.MethodPost, asksPath+"&wait=200ms", token(t, "u", "live", time.Hour), `{"data":{"n":1,"secret":"hidden"}}`, "Content-Type", "application/json")
+		status, _, body := in.do(http.MethodPost, asksPath+waitUntil[want], token(t, "u", "live", time.Hour), `{"data":{"n":1,"secret":"hidden"}}`, "Content-Type", "application/json")
 		if status != want || strings.Contains(body, "hidden") || want == http.StatusOK && gjson.Get(body, "reply.data.to.n").Int() != 1 {
 			t.Errorf("without %s: %d %s", hidden, status, body)
 		}

@@ -70,7 +70,7 @@ func testLimits() transport.Limits {
 	return transport.Limits{
 		MessageBytes: 64 << 10, MessageAssembly: patience, ControlFramesPerSecond: 10, ErrorsPerMinute: 100,
 		CursorBytes: 4 << 10, JSONDepth: 32, JSONKeys: 1000, FirstMessageAuth: patience, PingEvery: 25 * time.Second,
-		PongWithin: patience, KeepAlive: 15 * time.Second, WriteProgress: patience, SessionsPerPrincipal: 20,
+		PongWithin: patience, KeepAlive: never, WriteProgress: patience, SessionsPerPrincipal: 20,
 		SessionsPerAddress: 0, SubscriptionsPerSession: 100, ResumeWindow: 10 * time.Minute, PublishesPerSession: 64,
 		PublishTimeout: patience, RecordBytes: 1 << 20, SendBuffer: 64 << 10, PageBytes: 1 << 20, PageMemory: 64 << 20,
 	}
@@ -101,7 +101,7 @@ func start(t testing.TB, o options) *instance {
 	}
 	h, err := hub.New(hub.Config{
 		Streams: streams, Shards: workers.Len(), Wake: workers.Wake, Pace: workers.Pace, Logger: logger, Now: time.Now,
-		Limits: hub.Limits{ResumeWindow: testLimits().ResumeWindow, StartTimeout: time.Second},
+		Limits: hub.Limits{ResumeWindow: testLimits().ResumeWindow, StartTimeout: 5 * time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -275,7 +275,8 @@ func TestNothingFollowsUnsubscribed(t *testing.T) {
 			if m.str("type") == "pong" {
 				break
 			}
-			if m.str("type") != "error" || m.str("id") != "b" {
+			// The server's own pings come with time, and are no part of the subscription.
+			if m.str("type") != "ping" && (m.str("type") != "error" || m.str("id") != "b") {
 				t.Fatalf("round %d: %v behind unsubscribed", round, m)
 			}
 		}

@@ -121,19 +121,28 @@ func TestKeysChangeMeanwhile(t *testing.T) {
 func TestTheEndIsMarked(t *testing.T) {
 	t.Parallel()
 	in := start(t, options{tls: true, limits: unlimitedSessions})
-	for _, name := range []string{"WebSocket", "event stream"} {
-		tok := token(t, "u42", "live", 2*time.Second)
+	names, life := []string{"WebSocket", "event stream"}, 2*time.Second
+	for n := 0; n < len(names); {
+		name := names[n]
+		client, conn := in.byHand(t)
+		tok := token(t, "u42", "live", life)
 		request := "GET /v1/streams/orders/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tok + "\r\n\r\n"
 		if name == "WebSocket" {
 			request = handshakeOf("?stream=orders", "Authorization", "Bearer "+tok)
 		}
-		client, conn := in.byHand(t)
 		client.Send(request)
 		var text []byte
-		for ended := false; !ended; {
+		ended, late := false, false
+		for !ended && !late {
 			got := client.Receive(conn)
 			text, ended = append(text, got.Data...), got.Closed
+			late = bytes.HasPrefix(text, []byte("HTTP/1.1 401 "))
 		}
+		if late { // on a busy machine the token has ended before the session began
+			life *= 2
+			continue
+		}
+		n++
 		if !bytes.Contains(text, []byte("token_expired")) {
 			t.Errorf("%s: the end came after %q", name, text)
 		}

@@ -58,15 +58,18 @@ func TestBrowserSurvivesRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var restarts sync.WaitGroup
+	connected := func() error { return sampled(ctx, i, `sluice_sessions{protocol="sse"} 1`) }
 	restarts.Go(func() {
-		pause(ctx, 3*time.Second)
+		eventually(ctx, t, "the page is connected", connected)
+		pause(ctx, 2*time.Second)
 		if err := i.Stop(); err != nil { // drains
 			t.Error(err)
 		}
 		if err := i.Start(ctx); err != nil {
 			t.Error(err)
 		}
-		pause(ctx, 5*time.Second)
+		eventually(ctx, t, "the page is connected again", connected)
+		pause(ctx, 2*time.Second)
 		if err := i.Restart(ctx); err != nil { // kill -9
 			t.Error(err)
 		}

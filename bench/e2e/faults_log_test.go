@@ -381,6 +381,29 @@ func TestPartitionsAreAdded(t *testing.T) {
 	}
 }
 
+// alterTopic replaces settings of a topic.
+func alterTopic(ctx context.Context, t *testing.T, topic string, settings map[string]string) {
+	t.Helper()
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	for name, value := range settings {
+		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		config.Name, config.Value = name, &value
+		resource.Configs = append(resource.Configs, config)
+	}
+	request.Resources = append(request.Resources, resource)
+	answer, err := request.RequestWith(ctx, kafkaClient(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, altered := range answer.Resources {
+		if err := kerr.ErrorForCode(altered.ErrorCode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestPositionsPassOverHoles is about promises 1 and 5 with sparse offsets:
 // compaction and aborted transactions leave holes, and cursors may point into them.
 func TestPositionsPassOverHoles(t *testing.T) {
@@ -440,6 +463,17 @@ func TestPositionsPassOverHoles(t *testing.T) {
 		if visible >= committed*3/4 || visible != last {
 			pause(ctx, time.Second)
 			return fmt.Errorf("%d records of %d are left", visible, committed)
+		}
+		return nil
+	})
+	// From here on nothing is removed: what is read below must be what is compared.
+	alterTopic(ctx, t, "holes", map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"})
+	eventually(ctx, t, "the log stays as it is", func() error {
+		pause(ctx, 2*time.Second) // a cleaning under way ends
+		contents = readLog(ctx, t, "holes", partitions)
+		before := last
+		if last = contents.Visible; last != before {
+			return fmt.Errorf("%d records were left, and then %d", before, last)
 		}
 		return nil
 	})

@@ -65,7 +65,7 @@ message Order { int64 id = 1; User by = 2; repeated int32 sizes = 3; map<string,
 	of := files[0].FindDescriptorByName("shop.Order").(protoreflect.MessageDescriptor)
 	kafka := kafkaClient(t, kgo.ConsumeTopics("registry-protobuf"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	read := 0
-	kafka.PollFetches(ctx).EachRecord(func(one *kgo.Record) {
+	take := func(one *kgo.Record) {
 		read++
 		if len(one.Value) < 7 || string(one.Value[:7]) != "\x00\x00\x00\x00\x33\x02\x02" {
 			t.Fatalf("stored is %x", one.Value)
@@ -77,7 +77,10 @@ message Order { int64 id = 1; User by = 2; repeated int32 sizes = 3; map<string,
 		if err := protojson.Unmarshal([]byte(first), want); err != nil || !proto.Equal(got, want) {
 			t.Errorf("stored is %v, want %v, %v", got, want, err)
 		}
-	})
+	}
+	for read == 0 && ctx.Err() == nil {
+		kafka.PollFetches(ctx).EachRecord(take)
+	}
 	if read != 1 {
 		t.Errorf("read %d records", read)
 	}

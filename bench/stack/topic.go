@@ -27,17 +27,41 @@ func (s *Stack) CreateTopic(ctx context.Context, name string, partitions int, se
 	}
 	request.Topics = append(request.Topics, topic)
 	return s.admin(ctx, func(client *kgo.Client) error {
-		answer, err := request.RequestWith(ctx, client)
-		if err != nil {
+		if err := createTopic(ctx, client, request); err != nil {
 			return fmt.Errorf("create topic %s: %w", name, err)
-		}
-		for _, made := range answer.Topics {
-			if err := kerr.ErrorForCode(made.ErrorCode); err != nil {
-				return fmt.Errorf("create topic %s: %w", name, err)
-			}
 		}
 		return awaitLeaders(ctx, client, name, partitions)
 	})
+}
+
+// createTopic asks again for up to 30 s while the cluster has no room for all replicas, which
+// is so while a broker that was stopped or was too busy rejoins, or while its controller
+// changes.
+func createTopic(ctx context.Context, client *kgo.Client, request *kmsg.CreateTopicsRequest) error {
+	unknown := false // whether an earlier request may have created it
+	var refused error
+	err := poll(ctx, func() error {
+		answer, err := request.RequestWith(ctx, client)
+		if err != nil {
+			unknown = true
+			return err
+		}
+		for _, made := range answer.Topics {
+			err := kerr.ErrorForCode(made.ErrorCode)
+			switch {
+			case err == nil, unknown && errors.Is(err, kerr.TopicAlreadyExists):
+			case errors.Is(err, kerr.RequestTimedOut):
+				unknown = true
+				return err
+			case errors.Is(err, kerr.InvalidReplicationFactor), kerr.IsRetriable(err):
+				return err
+			default:
+				refused = err
+			}
+		}
+		return nil
+	})
+	return errors.Join(refused, err)
 }
 
 // DeleteTopic deletes a topic and returns once the cluster no longer lists it.
