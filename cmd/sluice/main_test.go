@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -46,9 +47,10 @@ func TestCommands(t *testing.T) {
 	})
 }
 
-// fakeRevoke answers like the admin listener, with the body in place of what is stored.
+// fakeRevoke answers like the admin listener, with the body in place of what is stored, and an end.
 func fakeRevoke(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	body = append(bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}")), `,"until_at":1795255200000}`...)
 	switch {
 	case r.URL.Path != "/revocations" || r.Header.Get("Content-Type") != "application/json":
 		http.NotFound(w, r)
