@@ -18,7 +18,7 @@ func fallingBehind(t *testing.T, overTLS bool, policy hub.SlowPolicy) *instance 
 	t.Helper()
 	return start(t, options{
 		tls:    overTLS,
-		limits: func(l *transport.Limits) { l.SendBuffer, l.WriteProgress = 8<<10, 20*time.Second },
+		limits: func(l *transport.Limits) { l.SendBuffer, l.WriteProgress = 8<<10, patience },
 		stream: func(s *hub.Stream) { s.LogBytes, s.Slow = 64<<10, policy },
 	})
 }

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,8 +15,9 @@ func TestNameTakenTwiceAtOnce(t *testing.T) {
 	key := token(t, "u", "live", time.Hour)
 	in.publish("orders", 0, 0, 3)
 	held, later := make(chan struct{}), make(chan struct{})
-	in.store.taken = func(fence int64) {
-		if fence == 1 {
+	var takes atomic.Int32
+	in.store.taken = func() {
+		if takes.Add(1) == 1 {
 			close(held)
 			<-later
 		}

@@ -23,8 +23,8 @@ type memoryStore struct {
 	away   bool
 	// taking is called, with the lock, before each take.
 	taking func(cursors.Key)
-	// taken is called, without the lock, after each take, with its fence.
-	taken func(fence int64)
+	// taken is called, without the lock, after each take.
+	taken func()
 	// names is how many names there may be, if above 0.
 	names int
 	// held makes every call wait until its context ends.
@@ -101,7 +101,7 @@ func (m *memoryStore) Take(ctx context.Context, name cursors.Key) (cursors.Store
 	taken := m.taken
 	m.mu.Unlock()
 	if taken != nil {
-		taken(stored.Fence)
+		taken()
 	}
 	return stored, err
 }
