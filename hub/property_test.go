@@ -553,7 +553,7 @@ func runModel(t *rapid.T) {
 	}
 	m.config = hub.Config{
 		Streams: []hub.Stream{{
-			Name: "orders", Topic: "orders.v1", Source: m.topic, RecordBytes: 1 << 20, Slow: policy, Linger: time.Hour,
+			Name: "orders", Topic: "orders.v1", Source: &m.topic, RecordBytes: 1 << 20, Slow: policy, Linger: time.Hour,
 			LogBytes: rapid.SampledFrom([]int{1, 30 << 10, 1 << 20}).Draw(t, "log bytes"),
 			Backfill: rapid.SampledFrom([]time.Duration{0, 1 << 62}).Draw(t, "backfill"),
 		}},
