@@ -31,7 +31,7 @@ func (s *Subscription) clamp(ctx context.Context, req Request, from record.Posit
 	if written, ok := s.written(topic.ID); ok && from.Covers(written) {
 		return false, nil
 	}
-	reach, err := s.stream.horizon(ctx, s.client, topic, req.Replay)
+	reach, err := s.stream.horizon(ctx, topic, req.Replay)
 	if err != nil {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func (h *Hub) Bound(ctx context.Context, tenant, stream string, span time.Durati
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.limits().StartTimeout)
 	defer cancel()
-	reach, err := st.horizon(ctx, client{Tenant: tenant}, st.topicNow(), span)
+	reach, err := st.horizon(ctx, st.topicNow(), span)
 	if err != nil {
 		return Bound{}, fmt.Errorf("bound replay of %s: %w", stream, err)
 	}
@@ -133,8 +133,8 @@ func (s *Subscription) remembers(from record.Position, horizon time.Time) bool {
 	return from.Covers(tip.at)
 }
 
-// horizon returns how far back a span before now reaches, for a client.
-func (st *stream) horizon(ctx context.Context, of client, topic record.Topic, span time.Duration) (reach, error) {
+// horizon returns how far back a span before now reaches.
+func (st *stream) horizon(ctx context.Context, topic record.Topic, span time.Duration) (reach, error) {
 	st.horizons.mu.Lock()
 	if st.horizons.known == nil {
 		st.horizons.known = make(map[time.Duration]*horizon)
@@ -160,7 +160,7 @@ func (st *stream) horizon(ctx context.Context, of client, topic record.Topic, sp
 		return h.reach, nil
 	}
 	var found reach
-	if err := st.question(ctx, of, func() (err error) {
+	if err := st.question(ctx, st.everybody(), func() (err error) {
 		found, err = st.measure(ctx, topic, now.Add(-span))
 		return err
 	}); err != nil {

@@ -271,3 +271,93 @@ func TestManyStreamsAskKafkaInTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestATenantLeavesQuestionsToOthers: a tenant that has as many questions as it may have, which
+// Kafka does not answer, keeps no other tenant from asking about a stream that both have.
+func TestATenantLeavesQuestionsToOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		source := &deafSource{slowSource: slowSource{Topics: topics}}
+		streams := []hub.Stream{{Name: "orders", Topic: "orders.v1", Source: source, LogBytes: 64 << 10, Linger: time.Hour}}
+		const deaf = 6
+		for n := range deaf {
+			topics.Create(fmt.Sprint("t", n), 1)
+			streams = append(streams, hub.Stream{Name: fmt.Sprint("s", n), Topic: fmt.Sprint("t", n), Source: source, LogBytes: 64 << 10, Linger: time.Hour})
+		}
+		h := startHub(t, topics, nil)
+		if err := h.SetStreams(streams); err != nil {
+			t.Fatal(err)
+		}
+		begin := func(tenant, stream string, start hub.StartKind) error {
+			s, _, err := h.Subscribe(t.Context(), hub.Request{Tenant: tenant, Stream: stream, Owner: make(bell, 1), Replay: -1, Start: hub.Start{Kind: start}})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		}
+		for _, s := range streams {
+			if err := begin("greedy", s.Name, hub.StartLatest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		source.deaf.Store(true)
+		var all sync.WaitGroup
+		ask := func(stream string) {
+			for range 100 {
+				all.Go(func() { _ = begin("greedy", stream, hub.StartEarliest) })
+			}
+			synctest.Wait()
+		}
+		for n := range deaf {
+			ask(fmt.Sprint("s", n))
+		}
+		ask("orders")
+		began := time.Now()
+		if err := begin("modest", "orders", hub.StartEarliest); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the other tenant waited for %v", took)
+		}
+		all.Wait()
+	})
+}
+
+// TestASharedAnswerHasATurnOfItsOwn: how far back a span reaches, which all clients are told, does
+// not wait for what else the tenant waits for that has asked first.
+func TestASharedAnswerHasATurnOfItsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		topics := hubtest.New()
+		topics.Create("orders.v1", 1)
+		fill(topics, 1, 100)
+		source := &slowSource{Topics: topics}
+		h := startHub(t, topics, func(s *hub.Stream) { s.Source = source })
+		defer subscribe(t, h, hub.Request{}).Close()
+		var all sync.WaitGroup
+		for range 1000 {
+			all.Go(func() {
+				s, _, err := h.Subscribe(t.Context(), hub.Request{Tenant: "greedy", Stream: "orders", Owner: make(bell, 1), Replay: -1, Start: hub.Start{Kind: hub.StartEarliest}})
+				if err == nil {
+					s.Close()
+				}
+			})
+		}
+		synctest.Wait()
+		bound := func(tenant string) {
+			if _, err := h.Bound(t.Context(), tenant, "orders", time.Hour); err != nil {
+				t.Error(err)
+			}
+		}
+		all.Go(func() { bound("greedy") })
+		synctest.Wait()
+		began := time.Now()
+		bound("modest")
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the other tenant waited for %v", took)
+		}
+		all.Wait()
+	})
+}

@@ -23,7 +23,7 @@ func (s *Subscription) readable(ctx context.Context, req Request) (filter.Filter
 	for _, span := range req.Rows.Spans {
 		part := s.stream.denying(span.Filter)
 		if span.Replay >= 0 {
-			reach, err := s.stream.horizon(ctx, s.client, topic, span.Replay)
+			reach, err := s.stream.horizon(ctx, topic, span.Replay)
 			if err != nil {
 				return filter.Filter{}, fmt.Errorf("bound replay: %w", err)
 			}

@@ -21,14 +21,21 @@ type storedEnd struct {
 	at     time.Time
 }
 
-// note adds what a publish has stored. An offset that is lower than the one before is of a
-// topic that was recreated or truncated, or was answered late.
-func (s *stored) note(results []upstream.Stored, now time.Time) {
+// note adds what a publish has stored. Publishes are answered in any order, so an end that
+// is still waited for, for as long as within, is not moved back: by then, a lower one is of a
+// topic that was recreated or truncated. A record whose offset is not known has no end.
+func (s *stored) note(results []upstream.Stored, now time.Time, within time.Duration) {
+	if within <= 0 {
+		return // nobody waits
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range results {
 		r := &results[i]
-		if r.Err != nil {
+		if r.Err != nil || r.Offset < 0 {
+			continue
+		}
+		if was, ok := s.ends[r.Partition]; ok && was.offset > r.Offset && now.Sub(was.at) <= within {
 			continue
 		}
 		if s.ends == nil {

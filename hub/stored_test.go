@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ func TestAfterStored(t *testing.T) {
 		"stored some time ago":         {time.Minute, within / 4, within, false, within - within/4, 0},
 		"stored before the limit":      {time.Minute, 2 * within, within, false, 0, 0},
 		"behind an open transaction":   {0, 0, within, true, within, 0},
+		"longer than a start may take": {0, 0, time.Hour, true, time.Minute / 2, 0},
 		"an instance that never waits": {300 * time.Millisecond, 0, 0, false, 0, 0},
 	}
 	for name, tt := range tests {
@@ -63,6 +65,78 @@ func TestAfterStored(t *testing.T) {
 					t.Errorf("has %d records, want %d", got, tt.has)
 				}
 				s.Close()
+			})
+		})
+	}
+}
+
+// lateAnswers is a producer whose first call is answered when the test says so.
+type lateAnswers struct {
+	*hubtest.Topics
+	offset func(int64) int64 // what the first call is told
+	first  chan func()
+}
+
+func (p *lateAnswers) Produce(ctx context.Context, topic string, messages []upstream.Message, done func([]upstream.Stored)) {
+	late := p.first
+	p.first = nil
+	p.Topics.Produce(ctx, topic, messages, func(results []upstream.Stored) {
+		if late == nil {
+			done(results)
+			return
+		}
+		late <- func() {
+			results[0].Offset = p.offset(results[0].Offset)
+			done(results)
+		}
+	})
+}
+
+// TestAfterStoredInAnyOrder: a read waits for what was stored last, although a publish before it,
+// or one of which Kafka does not say where it is stored, is answered after it.
+func TestAfterStoredInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for name, offset := range map[string]func(int64) int64{
+		"answered late":       func(offset int64) int64 { return offset },
+		"at an unknown place": func(int64) int64 { return -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				topics := hubtest.New()
+				topics.Create("orders.v1", 1)
+				first := make(chan func(), 1)
+				producer := &lateAnswers{Topics: topics, offset: offset, first: first}
+				h := startHubWith(t, topics, func(s *hub.Stream) { s.Producer = producer }, func(c *hub.Config) { c.StoredWithin = time.Second })
+				defer subscribe(t, h, hub.Request{}).Close() // the stream is being read
+				synctest.Wait()
+				stored := make(chan int64, 1)
+				publish := func() {
+					err := h.Publish(t.Context(), "", "orders", []upstream.Message{{Value: []byte("1")}}, func(results []upstream.Stored) { stored <- results[0].Offset })
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				publish()
+				answer := <-first
+				synctest.Wait() // it is read back
+				topics.Hold(true)
+				arrives := time.AfterFunc(300*time.Millisecond, func() { topics.Hold(false) })
+				defer arrives.Stop()
+				publish()
+				if at := <-stored; at != 1 {
+					t.Fatalf("the second is stored at %d", at)
+				}
+				answer()
+				<-stored
+
+				s := subscribe(t, h, hub.Request{Start: cursorFrom(t, topics, hub.StartOffset, 1), AfterStored: true})
+				defer s.Close()
+				got := 0
+				s.Collect(10, func(bool, []byte) { got++ })
+				if got != 1 {
+					t.Errorf("has %d records, want the second", got)
+				}
 			})
 		})
 	}

@@ -104,7 +104,8 @@ func (h *Hub) newStream(s Stream, hides *redact.Redaction) *stream {
 		logger:  h.config.Logger.With("stream", s.Name),
 		since:   h.now().Truncate(time.Millisecond), // as precise as timestamps of records
 		retired: make(chan struct{}),
-		asking:  share.NewSlots(func() share.Bounds { return share.Bounds{Total: questionsOfStream} }),
+		// Who has all questions of the cluster that it may have waits with those of the stream.
+		asking:  share.NewSlots(func() share.Bounds { return share.Bounds{Total: questionsOfStream, Spare: true} }),
 		cluster: h.questionsTo(s.Source),
 	}
 	st.encoder.decodes = s.Decode

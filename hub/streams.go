@@ -174,7 +174,7 @@ func (h *Hub) Publish(ctx context.Context, tenant, stream string, messages []ups
 		return ErrUnknownStream
 	}
 	st.Producer.Produce(ctx, st.Topic, messages, func(results []upstream.Stored) {
-		st.stored.note(results, h.now())
+		st.stored.note(results, h.now(), h.limits().StoredWithin)
 		done(results)
 	})
 	return nil

@@ -88,9 +88,11 @@ func (h *Hub) Subscribe(ctx context.Context, req Request) (*Subscription, Begun,
 
 // awaitStored waits until the log has what this instance has stored in the stream so far,
 // except what it stored longer than Limits.StoredWithin ago: an open transaction hides
-// later records as long as it lasts, and a topic that was recreated never has them.
+// later records as long as it lasts, and a topic that was recreated never has them. Half of
+// Limits.StartTimeout remains for the rest of the start.
 func (st *stream) awaitStored(ctx context.Context, l *log) {
-	within, now := st.hub.limits().StoredWithin, st.hub.now()
+	limits, now := st.hub.limits(), st.hub.now()
+	within := min(limits.StoredWithin, limits.StartTimeout/2)
 	ends, last := st.stored.since(l.tip.Load().at.Topic, now.Add(-within))
 	if l.tip.Load().at.Covers(ends) {
 		return

@@ -38,20 +38,28 @@ func (c *Counts) Full() bool {
 // Room reports whether more may begin for a client.
 func (c *Counts) Room(of Client) bool {
 	b := c.bounds()
-	switch {
-	case b.Total > 0 && c.running >= b.Total,
-		b.Principal > 0 && c.principals[of] >= b.Principal,
-		of.Tenant != "" && b.Tenant > 0 && c.tenants[of.Tenant] >= b.Tenant:
+	return c.tenantRoom(b, of.Tenant) && c.principalRoom(b, of)
+}
+
+// tenantRoom reports whether more may begin, for a tenant.
+func (c *Counts) tenantRoom(b Bounds, tenant string) bool {
+	if b.Total > 0 && c.running >= b.Total {
 		return false
-	case b.Total <= 0 || !b.Spare:
-		return true
 	}
-	has := c.tenants[of.Tenant]
-	if of.Tenant == "" {
-		has = c.principals[of]
-	}
+	has := c.tenants[tenant]
+	return tenant == "" || (b.Tenant <= 0 || has < b.Tenant) && c.spares(b, has)
+}
+
+// principalRoom reports whether more may begin for a principal, if it may for its tenant.
+func (c *Counts) principalRoom(b Bounds, of Client) bool {
+	has := c.principals[of]
+	return (b.Principal <= 0 || has < b.Principal) && (of.Tenant != "" || c.spares(b, has))
+}
+
+// spares reports whether enough remains for others if who has so many has one more.
+func (c *Counts) spares(b Bounds, has int) bool {
 	free := b.Total - c.running
-	return has == 0 || free > 1 && has < tenantRatio*free
+	return !b.Spare || b.Total <= 0 || has == 0 || free > 1 && has < tenantRatio*free
 }
 
 // Take counts what begins for a client.

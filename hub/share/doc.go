@@ -8,7 +8,8 @@
 //   - Tenants have turns alike, however many of their clients wait. In the line of a tenant a
 //     principal that has as many as it may have keeps none of the others waiting.
 //   - Of [Slots] that have a spare, and of [Memory], some remain for a tenant that has none,
-//     whatever the others have: neither can be taken by one tenant for as long as it likes.
+//     whatever the others have: neither can be taken by one tenant for as long as it likes. So it
+//     is with a principal without a tenant.
 //
 // The package starts no goroutine. Slots and Memory are safe for concurrent use, Counts and
 // Lines are guarded by their owner.

@@ -65,15 +65,14 @@ func (l *Lines[T]) Next(c *Counts) (x T, ok bool) {
 	if c.Full() {
 		return x, false
 	}
+	b := c.bounds()
 	tenant, at, least := "", -1, 0
 	for _, t := range l.tenants {
 		busy := c.tenants[t]
-		if at >= 0 && busy >= least {
+		if at >= 0 && busy >= least || !c.tenantRoom(b, t) {
 			continue
 		}
-		i := slices.IndexFunc(l.of[t], func(x T) bool {
-			return c.Room(l.clientOf(x)) && (l.mayBegin == nil || l.mayBegin(x))
-		})
+		i := l.first(t, c, b)
 		if i < 0 {
 			continue
 		}
@@ -90,6 +89,23 @@ func (l *Lines[T]) Next(c *Counts) (x T, ok bool) {
 		l.tenants = append(slices.Delete(l.tenants, slices.Index(l.tenants, tenant), slices.Index(l.tenants, tenant)+1), tenant)
 	}
 	return x, true
+}
+
+// first returns the place in a tenant's line of the first for which there is room, if there is
+// for the tenant, and -1 if there is none. It is quick where many of one principal wait.
+func (l *Lines[T]) first(tenant string, c *Counts, b Bounds) int {
+	full, known := Client{}, false // who has no room
+	return slices.IndexFunc(l.of[tenant], func(x T) bool {
+		of := l.clientOf(x)
+		if known && of == full {
+			return false
+		}
+		if !c.principalRoom(b, of) {
+			full, known = of, true
+			return false
+		}
+		return l.mayBegin == nil || l.mayBegin(x)
+	})
 }
 
 // Sift removes what it is told to.

@@ -6,8 +6,8 @@ import "sync"
 type Memory struct {
 	// Most returns how many bytes there are, 0 for no bound.
 	Most func() int64
-	// Principal returns how many bytes a principal may have that has some, of so many in all
-	// of which so many are left.
+	// Principal returns how many bytes a principal of a tenant may have that has some, of so
+	// many in all of which so many are left. One without a tenant is bounded as a tenant is.
 	Principal func(most, left int64) int64
 
 	mu         sync.Mutex
@@ -40,10 +40,14 @@ func (m *Memory) Reserve(of Client, size int64) (answer Answer, held int64) {
 	defer m.mu.Unlock()
 	most := m.Most()
 	left := most - m.total
+	each := tenantRatio * left
+	if of.Tenant != "" {
+		each = m.Principal(most, left)
+	}
 	held, tenant := m.principals[of], m.tenants[of.Tenant]
 	switch {
 	case most <= 0:
-	case held > 0 && of.Principal != "" && held+size > m.Principal(most, left):
+	case held > 0 && of.Principal != "" && held+size > each:
 		return Busy, held
 	case tenant > 0 && of.Tenant != "" && tenant+size > tenantRatio*left:
 		return TenantBusy, held

@@ -48,6 +48,28 @@ func TestMemoryIsSharedOut(t *testing.T) {
 	}
 }
 
+// TestAPrincipalIsLikeATenant: without tenants, one that is busy alone has as much as a tenant has,
+// and leaves some to others.
+func TestAPrincipalIsLikeATenant(t *testing.T) {
+	t.Parallel()
+	m, busy := memory(1000), share.Client{Principal: "busy"}
+	had := int64(0)
+	for range 1000 {
+		if answer, _ := m.Reserve(busy, 10); answer == share.Granted {
+			had += 10
+		}
+	}
+	if had < 700 || had > 760 {
+		t.Errorf("a principal has %d of 1000", had)
+	}
+	if answer, _ := m.Reserve(busy, 10); answer != share.Busy {
+		t.Errorf("it is answered %v", answer)
+	}
+	if answer, _ := m.Reserve(share.Client{Principal: "other"}, 200); answer != share.Granted {
+		t.Errorf("another one is answered %v", answer)
+	}
+}
+
 // TestMemoryForOneOfAnySize: what is larger than all memory is given to who comes first.
 func TestMemoryForOneOfAnySize(t *testing.T) {
 	t.Parallel()

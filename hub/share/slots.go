@@ -26,6 +26,13 @@ func NewSlots(bounds func() Bounds) *Slots {
 // Take waits for a slot for a client. Unless it fails, which it does with the error of the
 // context, the slot must be given back.
 func (s *Slots) Take(ctx context.Context, of Client) error {
+	_, err := s.TakeUnless(ctx, of, nil)
+	return err
+}
+
+// TakeUnless is like Take, but waits no longer once a channel is closed. It reports whether the
+// client has a slot.
+func (s *Slots) TakeUnless(ctx context.Context, of Client, needless <-chan struct{}) (taken bool, err error) {
 	w := &wait{of: of, granted: make(chan struct{})}
 	s.mu.Lock()
 	s.waiting.Add(w)
@@ -33,8 +40,10 @@ func (s *Slots) Take(ctx context.Context, of Client) error {
 	s.mu.Unlock()
 	select {
 	case <-w.granted:
-		return nil
+		return true, nil
+	case <-needless:
 	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	s.mu.Lock()
 	waited := s.waiting.Remove(w)
@@ -42,7 +51,7 @@ func (s *Slots) Take(ctx context.Context, of Client) error {
 	if !waited { // it was granted in the meantime
 		s.Give(of)
 	}
-	return ctx.Err()
+	return false, err
 }
 
 // Give gives a slot back.

@@ -134,6 +134,65 @@ func TestWhoGivesUpHoldsNoSlot(t *testing.T) {
 	})
 }
 
+// TestWhoNeedsNoSlotAnyMoreHoldsNone: who waits is told that it need not.
+func TestWhoNeedsNoSlotAnyMoreHoldsNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slots, of := within(share.Bounds{Total: 1}), share.Client{Principal: "p"}
+		needless := make(chan struct{})
+		if taken, err := slots.TakeUnless(t.Context(), of, needless); !taken || err != nil {
+			t.Fatalf("a free slot is taken: %v, %v", taken, err)
+		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			if taken, err := slots.TakeUnless(t.Context(), of, needless); taken || err != nil {
+				t.Errorf("who needs none has one: %v, %v", taken, err)
+			}
+		})
+		synctest.Wait()
+		close(needless)
+		all.Wait()
+		slots.Give(of)
+		if slots.Held() != 0 {
+			t.Errorf("%d are held", slots.Held())
+		}
+	})
+}
+
+// TestLongLinesAreNotWalked: while there is no room for a tenant, or for a principal without one,
+// however many of it wait cost nothing.
+func TestLongLinesAreNotWalked(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]func(n int) share.Client{
+		"a tenant":    func(n int) share.Client { return share.Client{Tenant: "many", Principal: fmt.Sprint(n)} },
+		"a principal": func(int) share.Client { return share.Client{Principal: "many"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := 0
+			counts := share.NewCounts(func() share.Bounds {
+				asked++
+				return share.Bounds{Total: 4, Spare: true}
+			})
+			lines := share.NewLines(of, nil)
+			for n := range 1000 {
+				lines.Add(n)
+			}
+			for range 3 {
+				n, ok := lines.Next(&counts)
+				if !ok {
+					t.Fatal("no room for the first ones")
+				}
+				counts.Take(of(n))
+			}
+			asked = 0
+			if n, ok := lines.Next(&counts); ok || asked > 10 {
+				t.Errorf("%d may begin: %v; the bounds were asked for %d times", n, ok, asked)
+			}
+		})
+	}
+}
+
 // TestASlotIsLeftAside: others have it meanwhile, and it comes back.
 func TestASlotIsLeftAside(t *testing.T) {
 	t.Parallel()

@@ -68,6 +68,8 @@ type lookbacks struct {
 	mu    sync.Mutex
 	queue map[place][]*look
 	busy  map[place]chan struct{} // closed when the log is free
+	// begun are closed when the log begins to be looked through, for those who wait for a slot.
+	begun map[place]chan struct{}
 }
 
 // place is a stream of a tenant.
@@ -80,7 +82,7 @@ func newLookbacks(config *Config, stats *stats) *lookbacks {
 		slots: share.NewSlots(func() share.Bounds {
 			return share.Bounds{Total: config.Lookbacks, Principal: max(1, config.Lookbacks/2), Spare: true}
 		}),
-		queue: make(map[place][]*look), busy: make(map[place]chan struct{}),
+		queue: make(map[place][]*look), busy: make(map[place]chan struct{}), begun: make(map[place]chan struct{}),
 	}
 }
 
@@ -89,36 +91,73 @@ func (l *lookbacks) find(ctx context.Context, at place, principal string, looks 
 	l.mu.Lock()
 	l.queue[at] = append(l.queue[at], looks...)
 	l.mu.Unlock()
+	of := share.Client{Tenant: at.tenant, Principal: principal}
 	for !allDone(looks) {
-		mine, busy := l.begin(at)
-		switch {
-		case len(mine) > 0:
-			l.run(ctx, at, share.Client{Tenant: at.tenant, Principal: principal}, mine, looks)
-		case busy == nil: // they were just done
-		default:
+		busy, begun := l.wait(at)
+		if busy != nil {
 			select {
 			case <-busy:
 			case <-ctx.Done():
-				l.giveUp(ctx, at, looks)
+				l.giveUp(at, looks, ctx.Err())
 				return
 			}
+			continue
+		}
+		// Who waits for a slot keeps nobody from the log: another one may have a slot before.
+		taken, err := l.slots.TakeUnless(ctx, of, begun)
+		switch {
+		case err != nil:
+			l.giveUp(at, looks, fmt.Errorf("wait to look through the log: %w", err))
+			return
+		case taken:
+			l.withSlot(ctx, at, of, looks)
 		}
 	}
 }
 
-// begin takes all that is looked for in a log, if nobody looks through it now. Else it returns
-// what is closed once the log is free.
-func (l *lookbacks) begin(at place) (mine []*look, busy chan struct{}) {
+// withSlot looks for all that is looked for in a log, unless somebody else does now, and gives the
+// slot back.
+func (l *lookbacks) withSlot(ctx context.Context, at place, of share.Client, own []*look) {
+	defer l.slots.Give(of)
+	if looks := l.begin(at); len(looks) > 0 {
+		l.run(ctx, at, looks, own)
+	}
+}
+
+// wait returns what is closed once a log is free, if somebody looks through it now. Else it returns
+// what is closed once somebody does.
+func (l *lookbacks) wait(at place) (busy, begun chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if busy = l.busy[at]; busy != nil {
-		return nil, busy
+		return busy, nil
 	}
-	if mine = l.queue[at]; len(mine) > 0 {
-		delete(l.queue, at)
-		l.busy[at] = make(chan struct{})
+	if begun = l.begun[at]; begun == nil && len(l.queue[at]) > 0 {
+		begun = make(chan struct{})
+		l.begun[at] = begun
 	}
-	return mine, nil
+	return nil, begun
+}
+
+// begin takes all that is looked for in a log, if nobody looks through it now.
+func (l *lookbacks) begin(at place) (looks []*look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if looks = l.queue[at]; l.busy[at] != nil || len(looks) == 0 {
+		return nil
+	}
+	l.busy[at] = make(chan struct{})
+	l.emptied(at)
+	return looks
+}
+
+// emptied removes the queue of a log. The caller holds the lock.
+func (l *lookbacks) emptied(at place) {
+	delete(l.queue, at)
+	if begun := l.begun[at]; begun != nil {
+		close(begun)
+		delete(l.begun, at)
+	}
 }
 
 // end frees a log.
@@ -135,19 +174,19 @@ func allDone(looks []*look) bool {
 
 // giveUp withdraws records that are not looked for yet. The others will be done by the one who
 // looks for them, whom the caller does not wait for: it gets copies that have failed.
-func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
+func (l *lookbacks) giveUp(at place, looks []*look, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue[at] = slices.DeleteFunc(l.queue[at], func(w *look) bool { return slices.Contains(looks, w) })
 	if len(l.queue[at]) == 0 {
-		delete(l.queue, at)
+		l.emptied(at)
 	}
 	for i, w := range looks {
 		select {
 		case <-w.done:
 		default:
 			w.gone = true
-			looks[i] = &look{token: w.token, err: ctx.Err()}
+			looks[i] = &look{token: w.token, err: err}
 		}
 	}
 }
@@ -157,9 +196,9 @@ func (l *lookbacks) giveUp(ctx context.Context, at place, looks []*look) {
 // another client has given its record, nor is it too much for anybody else. Of the records, own
 // are those of who looks: the context is theirs alone, and if it ends, another one looks for the
 // rest.
-func (l *lookbacks) run(ctx context.Context, at place, of share.Client, looks, own []*look) {
+func (l *lookbacks) run(ctx context.Context, at place, looks, own []*look) {
 	defer l.end(at)
-	err := errBrokenOff // unless a slot is free
+	err := errBrokenOff
 	defer func() {
 		if ctx.Err() != nil {
 			looks = l.leave(at, looks, own)
@@ -168,11 +207,6 @@ func (l *lookbacks) run(ctx context.Context, at place, of share.Client, looks, o
 			w.end(err)
 		}
 	}()
-	if failed := l.slots.Take(ctx, of); failed != nil {
-		err = fmt.Errorf("wait to look through the log: %w", failed)
-		return
-	}
-	defer l.slots.Give(of)
 	for _, group := range byAge(looks, l.config.Now()) {
 		failed := l.scan(ctx, at, group)
 		if err = failed; failed != nil && ctx.Err() != nil {

@@ -711,3 +711,43 @@ func TestTenantsLookBackInTurn(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestWhoWaitsForASlotKeepsNobodyFromTheLog: a principal that has as many slots as it may have keeps
+// no other one from the log of a stream to which both publish.
+func TestWhoWaitsForASlotKeepsNobodyFromTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		i := w.start(plain())
+		defer i.stop()
+		w.topics.Create("stuck", 1)
+		orders := ingest.Stream{Once: i.guard.Step(plain())}
+		i.pipeline.SetStreams(map[string]ingest.Stream{"orders": orders, "stuck": orders})
+		i.produces = i.lost(true)
+		publish := func(principal, stream string) string {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			done := make(chan []ingest.Verdict, 1)
+			i.pipeline.Publish(ctx, stream, ingest.Publisher{Principal: principal}, []ingest.Message{message("m", "1")}, func(v []ingest.Verdict) { done <- v })
+			return says((<-done)[0])
+		}
+		publish("greedy", "stuck")
+		publish("greedy", "orders")
+		publish("modest", "orders")
+		synctest.Wait()
+		w.stuckTopics = func(name string) bool { return name == "stuck" }
+		var all sync.WaitGroup
+		for _, stream := range []string{"stuck", "orders"} {
+			all.Go(func() { publish("greedy", stream) })
+			synctest.Wait()
+		}
+		began := time.Now()
+		if got := publish("modest", "orders"); got != "1:1 again" {
+			t.Errorf("the other principal got %s", got)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		all.Wait()
+	})
+}

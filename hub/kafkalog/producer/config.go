@@ -20,9 +20,9 @@ type Config struct {
 	Log *slog.Logger
 	// MemoryBytes bounds the memory of the messages in flight, including some
 	// overhead for each. Beyond it Produce fails with
-	// upstream.ErrPublishOverloaded. A principal with messages in flight has no more of it
-	// than is left, and a tenant no more than three times as much, so that some is left for
-	// others.
+	// upstream.ErrPublishOverloaded. A principal of a tenant with messages in flight has no
+	// more of it than is left, and a tenant, or a principal without one, no more than three
+	// times as much, so that some is left for others.
 	MemoryBytes int64
 	// BatchBytes bounds a batch before compression. It should be below the
 	// topics' max.message.bytes (1 MiB by default); a single message may exceed
