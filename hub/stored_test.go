@@ -11,7 +11,8 @@ import (
 	"sluice/hub/upstream"
 )
 
-// A read that waits for what the instance has stored has it, and is held up by nothing that was stored longer ago than the limit.
+// A read that waits for what the instance has stored has it, and is held up by nothing that was
+// stored longer ago than the limit.
 func TestAfterStored(t *testing.T) {
 	t.Parallel()
 	const within = time.Second

@@ -13,8 +13,8 @@ import (
 
 // claim takes the named cursor of a subscription that has a claim, and returns how the
 // subscription has begun. Whoever held the name has lost it then, so nothing but a failure
-// of Redis or Kafka may refuse the request afterwards. The subscription stays the
-// caller's.
+// of Redis or Kafka may refuse the request afterwards, and an operator who has moved the
+// name meanwhile and so has taken it before. The subscription stays the caller's.
 func (s *Server) claim(ctx context.Context, sub *subscription) (hub.Begun, *wire.Error) {
 	c := sub.claim
 	sub.claim = nil
@@ -27,7 +27,6 @@ func (s *Server) claim(ctx context.Context, sub *subscription) (hub.Begun, *wire
 		return c.begun, faultOf(err)
 	}
 	sub.lease = lease
-	// An operator who has moved the name meanwhile has taken it from whoever held it.
 	if fault := goesOn(c.request.Start, named); fault != nil {
 		return c.begun, fault
 	}

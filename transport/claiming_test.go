@@ -169,3 +169,43 @@ func TestNameThatMovesWhileItIsTaken(t *testing.T) {
 		holder.until("unsubscribed")
 	})
 }
+
+// TestCursorsUnderANameFit: an event stream whose cursors would be too long for their way back
+// with what they say of the name is refused at once, and no other one.
+func TestCursorsUnderANameFit(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	in.publish("orders", 0, 0, 3)
+	live := token(t, "u", "live", time.Hour)
+	first := func(path string) (status int, id string) {
+		s := in.events(path, live)
+		defer s.cancel()
+		if s.res.StatusCode != http.StatusOK {
+			return s.res.StatusCode, ""
+		}
+		ready, _ := s.next()
+		return s.res.StatusCode, ready.id
+	}
+	const path = "/v1/streams/orders/events?from=earliest"
+	_, plain := first(path)
+	_, named := first(path + "&cursor_name=n")
+	if len(named) <= len(plain) {
+		t.Fatalf("%s says nothing of the name", named)
+	}
+	for name, c := range map[string]struct{ most, plain, named int }{
+		"long enough":            {len(named) + 4, http.StatusOK, http.StatusOK},
+		"for one without a name": {len(plain), http.StatusOK, http.StatusBadRequest},
+		"for none":               {len(plain) - 4, http.StatusBadRequest, http.StatusBadRequest},
+	} {
+		limits := testLimits()
+		limits.CursorBytes = c.most
+		if err := in.server.SetLimits(limits); err != nil {
+			t.Fatal(err)
+		}
+		for n, want := range map[string]int{"": c.plain, "&cursor_name=n": c.named, "&cursor_name=new": c.named} {
+			if status, id := first(path + n); status != want || len(id) > c.most {
+				t.Errorf("%s%s: got %d and %q, want %d", name, n, status, id, want)
+			}
+		}
+	}
+}

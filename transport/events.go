@@ -169,9 +169,9 @@ func (s *Server) setEventHeaders(h http.Header, d dialect) {
 }
 
 // refuseInStream answers a fault as a stream, where an EventSource can read it. An
-// EventSource whose Last-Event-ID is refused, as it is none or older than the move of a named
-// cursor, comes back without it, once: if the URL
-// has a bad cursor as well, the next request has no header that could be at fault.
+// EventSource whose Last-Event-ID is refused, as it is none or older than the move of a
+// named cursor, comes back without it, once: if the URL has such a cursor as well, the
+// next request has no header that could be at fault.
 func (s *Server) refuseInStream(w http.ResponseWriter, r *http.Request, d dialect, fault *wire.Error) {
 	s.noteRefusal(r, fault)
 	s.setEventHeaders(w.Header(), d)

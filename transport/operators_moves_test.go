@@ -154,6 +154,36 @@ func TestClientsThatWereAwayAreToldOfAMove(t *testing.T) {
 	}
 }
 
+// TestPagesThatBeginAnewGoOnAfterAMove: a client that reads pages under a name, and has chosen to
+// begin elsewhere than what is stored, goes on from there, although the last record of the stream
+// is older than a move. If it had to begin anew, it would again.
+func TestPagesThatBeginAnewGoOnAfterAMove(t *testing.T) {
+	t.Parallel()
+	in := start(t, options{})
+	in.publish("orders", 0, 0, 10)
+	live := token(t, "u", "live", time.Hour)
+	in.stores("n", live, 10)
+	in.move("n", "offset:0:4")
+	for _, from := range []string{"latest", "earliest", "last:3", "offset:0:10"} {
+		cursor := in.page("orders", "cursor_name=n&reset=true&from="+from, live).Cursor
+		for range 2 {
+			next := in.page("orders", "cursor_name=n&reset=true&from="+cursor, live)
+			if len(next.Records) > 0 || !next.CaughtUp {
+				t.Errorf("after %s: got %+v", from, next)
+			}
+			cursor = next.Cursor
+		}
+		if code := in.putCursor(t, live, "", cursor); code != "" {
+			t.Errorf("after %s: %s, of what is read since the move", from, code)
+		}
+	}
+	in.movedTo(10)
+	before := in.page("orders", "cursor_name=n&reset=true&from=latest", live).Cursor
+	in.move("n", "offset:0:4")
+	status, head, body := in.do(http.MethodGet, "/v1/streams/orders/records?cursor_name=n&reset=true&from="+before, live, "")
+	in.problem(t, status, head, body, http.StatusGone, "cursor_moved")
+}
+
 // moveWhenTaken has an operator move the next name that is taken, just before, in partition 0.
 func (in *instance) moveWhenTaken(to int64) {
 	in.store.mu.Lock()

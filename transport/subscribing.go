@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"sluice/auth"
@@ -58,6 +59,12 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	if fault != nil {
 		return nil, hub.Begun{}, fault
 	}
+	if named != nil {
+		// What is read from here on is read since a move, also where a page begins anew. By the
+		// time of its cursor, which at the end of a quiet stream is that of the last record, it
+		// would be from before, and a client of pages would begin anew for ever.
+		start.Lease = max(start.Lease, named.Fence)
+	}
 	takes := r.CursorName != "" && !r.look
 	request := hub.Request{
 		Stream:      r.stream,
@@ -89,6 +96,8 @@ func (s *Server) beginFor(ctx context.Context, to deliveredTo, p *auth.Principal
 	began.began = s.audit.begins(r.Reading, start, begun)
 	if takes {
 		began.claim = &claim{of: p, reading: r, request: request, begun: begun, at: named, superseded: to.superseded}
+		// A lease of the length of the one that it gets: its cursors are checked before.
+		sub.Under(s.now().UnixMicro() | math.MaxInt32)
 	}
 	if r.CursorName == "" {
 		if fault := s.checkCursor(sub.Cursor()); fault != nil {

@@ -73,9 +73,10 @@ type Store interface {
 	Load(ctx context.Context, name Key) (Stored, error)
 
 	// Take makes the caller the only subscription that may ack under the name,
-	// and returns what is stored, with the caller's fence. With ErrNoCursor the fence is valid
-	// nevertheless. The previous holder is notified through Superseded. A name that
-	// is not stored fails with ErrTooManyNames if the principal has too many.
+	// and returns what is stored, with the caller's fence. With ErrNoCursor the
+	// fence is valid nevertheless. The previous holder is notified through
+	// Superseded. A name that is not stored fails with ErrTooManyNames if the
+	// principal has too many.
 	Take(ctx context.Context, name Key) (Stored, error)
 
 	// Commit moves cursors, all in one round trip, and returns one result for

@@ -22,7 +22,8 @@ var ErrBadCursor = errors.New("bad cursor")
 // Its text is "v1." and base64url without padding (RFC 4648, section 5) of: the
 // time it was created, then for each stream its name, the topic's id, and for
 // each partition the next offset and the epoch before it, all as varints, and at
-// the end a CRC-32C. A lease follows the partitions as another one (leaseAsPlace). The checksum detects damage, not forgery: a cursor grants
+// the end a CRC-32C. A lease follows the partitions as another one
+// (leaseAsPlace). The checksum detects damage, not forgery: a cursor grants
 // access to nothing that the client may not read anyway. Its time, too, comes
 // from the client and bounds nothing; hub/tips.go describes what does.
 type Cursor struct {

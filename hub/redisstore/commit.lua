@@ -1,9 +1,10 @@
 -- Moves a cursor. KEYS[1]: the name's hash. ARGV: fence (0 for none), reset
 -- (1 or 0), topic, at, time to live in ms, breaks of the topic, whether to move a
--- name that is not stored (1 or 0), since when the position goes on from what was stored, as
--- a fence, then partition, offset, epoch and breaks of each place. Returns {0} where another has taken the name, {1, at} where the position is
--- stored as it is, {3} where the name was left alone, {4} where an operator has moved the name, else 2 and the fields and values
--- of what is stored.
+-- name that is not stored (1 or 0), since when the position goes on from what was
+-- stored, as a fence, then partition, offset, epoch and breaks of each place. Returns
+-- {0} where another has taken the name, {1, at} where the position is stored as it is,
+-- {3} where the name was left alone, {4} where an operator has moved the name, else 2
+-- and the fields and values of what is stored.
 --
 -- Lua's numbers are doubles, exact to 2^53 only: offsets, fences and times are
 -- compared as text.

@@ -39,7 +39,8 @@
 // duration.go, size.go, rate.go, replay.go and secret.go the types of values; schema.go makes
 // a tree of the tags. load.go applies the layers (document.go, environment.go,
 // flags.go), keys.go finds unknown keys and sets defaults, decode.go converts
-// values (syntax.go those of types with a syntax of their own), rules.go, consistency.go, admins.go and verifiers.go check them, files.go reads the files that
-// fields name. fault.go has the errors, locate.go finds their lines, and reference.go prints the documentation of
+// values (syntax.go those of types with a syntax of their own), rules.go, consistency.go,
+// admins.go and verifiers.go check them, files.go reads the files that fields name. fault.go
+// has the errors, locate.go finds their lines, and reference.go prints the documentation of
 // all fields.
 package config

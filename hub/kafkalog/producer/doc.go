@@ -9,9 +9,9 @@
 //   - A retry never stores a message twice.
 //   - Messages for one partition are stored in the order of the calls of Produce.
 //   - Memory in flight is bounded by [Config.MemoryBytes], of which no tenant and no principal
-//     has all, and a message waits at most [Config.Timeout]. It is not sent for the first time after that, not even by a
-//     process that was stopped for a while; nor again after the last of those that were
-//     sent with it.
+//     has all, and a message waits at most [Config.Timeout]. It is not sent for the first time
+//     after that, not even by a process that was stopped for a while; nor again after the last
+//     of those that were sent with it.
 //   - A partition that makes no progress for [Config.FailAfter] delays nothing:
 //     its messages fail at once until a trial shows that it stores again.
 //   - A broker that does not answer delays nothing for another one: it holds a part of the
