@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,8 @@ type fakeKafka struct {
 	mu     sync.Mutex
 	faults []networkFault // of the next produce requests, in order
 	struck int
+
+	late atomic.Int32 // requests that are not read yet
 }
 
 func newFakeKafka(t *testing.T, opts ...kfake.Opt) *fakeKafka {
@@ -51,7 +54,12 @@ func newFakeKafka(t *testing.T, opts ...kfake.Opt) *fakeKafka {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cluster.Close)
+	t.Cleanup(func() {
+		cluster.Close()
+		for k.late.Load() > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
 	k.Cluster = cluster
 	return k
 }
@@ -150,7 +158,9 @@ func (c *faultyConn) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if fault == faultLate {
+			c.kafka.late.Add(1)
 			time.Sleep(lateness)
+			c.kafka.late.Add(-1)
 		}
 		c.mu.Lock()
 		c.fault = fault
